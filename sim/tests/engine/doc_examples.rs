@@ -30,6 +30,7 @@ const NOT_EXECUTED: &[(&str, &str)] = &[
         "turnstile run --live",
         "takes half a minute and needs free ports; see tests/real_time",
     ),
+    ("turnstile probe", "needs a running server; see tests/real_time"),
     (
         "turnstile soak",
         "takes a minute and depends on the machine; see tests/real_time",
