@@ -158,10 +158,15 @@ impl Disk {
             .unwrap_or_else(PoisonError::into_inner) = behaviour;
     }
 
-    /// Whether a fault is active, or made an operation of this connection fail.
+    /// Whether operations of this connection may fail: a fault is active, one made an operation fail, or the host has
+    /// crashed.
     pub fn is_faulty(&self) -> bool {
         let has_failed = self.platter.failed_in.load(Ordering::Relaxed) == self.connection + 1;
-        self.behaviour() != DiskBehaviour::Works || has_failed
+        self.behaviour() != DiskBehaviour::Works || has_failed || !self.is_connected()
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connection == self.platter.connection.load(Ordering::Relaxed)
     }
 
     /// Whether this operation is the one that fails.
@@ -224,7 +229,7 @@ impl Disk {
     }
 
     fn operate<T>(&self, operation: Operation, perform: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        if self.connection != self.platter.connection.load(Ordering::Relaxed) {
+        if !self.is_connected() {
             return Err(io::Error::new(
                 io::ErrorKind::NotConnected,
                 "the host of this disk has crashed",

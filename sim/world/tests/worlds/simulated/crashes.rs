@@ -288,6 +288,7 @@ fn a_host_crashes_between_two_writes_and_loses_what_it_did_not_sync() {
             machine.seams.clock.sleep(Duration::from_secs(1)).await;
             file.write(0, b"b").unwrap();
             assert!(file.write(1, b"b").is_err());
+            assert!(machine.disk.is_faulty(), "a process sees why its operations fail");
             machine.seams.clock.sleep(Duration::from_secs(1)).await;
             seen.add("must not run");
         })
