@@ -1,11 +1,11 @@
 //! A turn that a wrapper has accepted runs (protocol §11): the wrapper reports it before it says that its work is complete.
 //!
-//! This judges the role of the wrapper. A wrapper that was stopped, that was bound again, that ended its turns with an
-//! error or that a script lets misbehave has no such duty.
+//! This judges the role of the wrapper. A wrapper that was stopped, that was bound again, that gave up a lost ingest, that
+//! ended its turns with an error or that a script lets misbehave has no such duty.
 
 use std::time::Duration;
 
-use super::history::{Delivery, Fence, Ingest, SessionHistory, WrapperFrame, kilo};
+use super::history::{Delivery, Door, Fence, Ingest, SessionHistory, WrapperFrame, kilo};
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::parties::is_wrapper;
 use crate::rules::ids;
@@ -90,6 +90,11 @@ fn is_excused(
         .bindings
         .iter()
         .any(|binding| is_then(binding.at) && binding.fence != ingest.fence);
+    // Its last attempt to reconnect may have been one of these: it ends its turns without an event (R11.31).
+    let is_refused = run
+        .refused
+        .iter()
+        .any(|refused| refused.door == Door::Ingest && refused.party == ingest.party && is_then(refused.at));
     let has_failed = session.wrapper_frames().any(|(_, frame)| {
         let ends_all = frame.name == "interrupted" || frame.name == "error" && frame.data["fatal"] == true;
         ends_all && is_then(frame.at)
@@ -109,6 +114,7 @@ fn is_excused(
         .any(|other| other.message == delivery.message && other.at < delivery.at);
     is_stopped
         || is_bound_again
+        || is_refused
         || has_failed
         || misbehaves
         || is_repeat
@@ -118,14 +124,15 @@ fn is_excused(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use turnstile_events::credentials::Credentials;
 
     use crate::oracle::written::Writer;
 
     const NOTHING: [&str; 0] = [];
     const FOUND: [&str; 1] = ["wrapper-keeps-its-word"];
 
-    /// A wrapper accepts two messages, runs the first and completes.
-    fn completes(between: fn(&mut Writer)) -> Vec<String> {
+    /// A wrapper has accepted two messages and has run the first.
+    fn at_work_with_two() -> Writer {
         let mut writer = Writer::at_work();
         writer.wrapper_sends_assistant(1, "m1", "a1", json!({"completed": 1}));
         writer.assistant("m1", "a1", json!({"completed": 1}));
@@ -134,11 +141,21 @@ mod tests {
         writer.queued("m2");
         writer.delivered_to("m2", 1);
         writer.sent("m2");
-        between(&mut writer);
+        writer
+    }
+
+    /// The findings when the wrapper completes then.
+    fn judged_at_complete(mut writer: Writer) -> Vec<String> {
         writer.wrapper_sends(1, "complete", json!({"exitCode": 0}));
         let mut found = writer.judged();
         found.retain(|rule| rule == FOUND[0]);
         found
+    }
+
+    fn completes(between: fn(&mut Writer)) -> Vec<String> {
+        let mut writer = at_work_with_two();
+        between(&mut writer);
+        judged_at_complete(writer)
     }
 
     #[test]
@@ -154,5 +171,15 @@ mod tests {
     fn a_wrapper_that_was_stopped_or_bound_again_may_drop_its_turns() {
         assert_eq!(completes(|writer| writer.is_killed(1)), NOTHING);
         assert_eq!(completes(|writer| writer.bound(2)), NOTHING);
+    }
+
+    #[test]
+    fn a_wrapper_whose_ingest_is_refused_may_drop_its_turns() {
+        let ingest = "/sessions/u/s/ingest?wrapperRunId=wr_1&wrapperGeneration=1&wrapperConnectionId=c1";
+        for (party, expected) in [("wrapper", &NOTHING[..]), ("ingest:other", &FOUND)] {
+            let mut writer = at_work_with_two();
+            writer.socket_refused(party, ingest, Credentials::Own, 500);
+            assert_eq!(judged_at_complete(writer), expected, "{party}");
+        }
     }
 }
