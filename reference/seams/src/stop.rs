@@ -3,11 +3,11 @@
 //! Holders of a [`Stop`] decide what stopping means; nothing here ends a task.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::latest::wait;
+use crate::latest::{Latest, wait};
 
 /// Requests all holders of its [`Stop`]s to stop.
 #[derive(Debug, Default)]
@@ -19,8 +19,7 @@ pub struct Stop(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    is_requested: AtomicBool,
-    request: Notify,
+    is_requested: Latest<bool>,
     /// The number of [`Stop`]s.
     holders: AtomicUsize,
     all_stopped: Notify,
@@ -34,8 +33,7 @@ impl Stopper {
 
     /// Requests all holders to stop, including holders of a [`Stop`] that is created later.
     pub fn request(&self) {
-        self.0.is_requested.store(true, Ordering::SeqCst);
-        self.0.request.notify_waiters();
+        self.0.is_requested.update(|is_requested| *is_requested = true);
     }
 
     /// Completes when all [`Stop`]s are dropped.
@@ -53,7 +51,7 @@ impl Stop {
 
     /// Completes once stopping is requested; never if the [`Stopper`] is dropped before. Cancel-safe.
     pub async fn requested(&mut self) {
-        wait(&self.0.request, || self.0.is_requested.load(Ordering::SeqCst)).await;
+        self.0.is_requested.wait_for(|is_requested| *is_requested).await;
     }
 }
 
