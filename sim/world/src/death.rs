@@ -3,8 +3,8 @@
 //! The disk and the power switch of a host use this. It knows neither.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 
 use turnstile_fault::Fault;
@@ -43,13 +43,9 @@ impl Death {
 /// Asks a host to go down. Its power switch has it, and its disk, so that an operation of the disk can crash the host.
 #[derive(Clone)]
 pub(super) struct Trigger {
-    request: Arc<AtomicU8>,
+    request: Arc<OnceLock<Death>>,
     rest: Arc<Rest>,
 }
-
-const RUNNING: u8 = 0;
-const PROCESS_DIES: u8 = 1;
-const POWER_GOES: u8 = 2;
 
 impl Trigger {
     /// A trigger that pauses the runtime of the machine.
@@ -62,26 +58,16 @@ impl Trigger {
 
     /// Requests a death. Returns whether it is the first request, which is the one that counts.
     pub(super) fn pull(&self, death: Death) -> bool {
-        let request = match death {
-            Death::Process => PROCESS_DIES,
-            Death::Power => POWER_GOES,
-        };
-        let first = self
-            .request
-            .compare_exchange(RUNNING, request, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
+        let is_first = self.request.set(death).is_ok();
+        if is_first {
             self.rest.begin();
         }
-        first.is_ok()
+        is_first
     }
 
     /// The requested death, if any.
     pub(super) fn pulled(&self) -> Option<Death> {
-        match self.request.load(Ordering::Relaxed) {
-            PROCESS_DIES => Some(Death::Process),
-            POWER_GOES => Some(Death::Power),
-            _ => None,
-        }
+        self.request.get().copied()
     }
 }
 
