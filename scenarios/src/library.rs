@@ -253,14 +253,13 @@ impl Entry {
 
 /// The path below `root`, or the whole path, without extension.
 fn id_of(root: &Path, path: &Path) -> String {
-    let real = root
-        .canonicalize()
-        .and_then(|root| Ok((root, path.canonicalize()?)));
-    let below = real
-        .ok()
-        .and_then(|(root, path)| Some(path.strip_prefix(root).ok()?.to_owned()));
+    let really_below = || {
+        let (root, path) = (root.canonicalize().ok()?, path.canonicalize().ok()?);
+        Some(path.strip_prefix(root).ok()?.to_owned())
+    };
     // A path through a symbolic link is below the folder only as it is written.
-    let below = path.strip_prefix(root).map(Path::to_owned).ok().or(below);
+    let below = path.strip_prefix(root).map(Path::to_owned).ok();
+    let below = below.or_else(really_below);
     let below = below.unwrap_or_else(|| path.to_owned()).with_extension("");
     let names: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
     names.join("/")
