@@ -18,15 +18,16 @@ pub(super) fn check(reply: &Reply) -> Vec<Finding> {
         return Vec::new();
     }
     let message = &reply.data["message"];
-    let rows = rows(reply);
+    let mut rows = versions(reply, |event| info(event).is_some());
     // Whether a message that changed its role still is an assistant's is nowhere stated.
     let changed_role = |versions: &Vec<&StreamEvent>| {
-        let is_of_assistant = |version: &&&StreamEvent| is_of_assistant(version);
-        (1..versions.len()).contains(&versions.iter().filter(is_of_assistant).count())
+        let of_assistant = versions.iter().filter(|version| is_of_assistant(version));
+        (1..versions.len()).contains(&of_assistant.count())
     };
-    if all_versions(reply).values().any(changed_role) {
+    if rows.values().any(changed_role) {
         return Vec::new();
     }
+    rows.retain(|_, versions| is_of_assistant(versions[0]));
     let finding = |violated, text: &str| vec![reply.finding(violated, None, text)];
     // The last row that certainly existed, and all that may have come before the reply.
     let certain = rows
@@ -103,16 +104,6 @@ fn is_watched(reply: &Reply) -> bool {
                 .closed_at
                 .is_none_or(|closed_at| closed_at > reply.at + margin)
     }) && !faults.may_have_stopped_server(std::time::Duration::ZERO, reply.at + margin)
-}
-
-/// The versions of the rows of assistant messages, by row, in order of time.
-fn rows<'a>(reply: &Reply<'_, 'a>) -> BTreeMap<u64, Vec<&'a StreamEvent>> {
-    versions(reply, is_of_assistant)
-}
-
-/// The versions of the rows of all messages, by row, in order of time.
-fn all_versions<'a>(reply: &Reply<'_, 'a>) -> BTreeMap<u64, Vec<&'a StreamEvent>> {
-    versions(reply, |event| info(event).is_some())
 }
 
 fn is_of_assistant(event: &StreamEvent) -> bool {
