@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::frames::RunEnd;
-use super::history::{Fence, SessionHistory, StreamEvent, kilo};
+use super::history::{Fence, History, SessionHistory, StreamEvent, kilo};
 use super::runs::Run;
 use super::{Check, Finding, Late, Moment, Oracle, secs};
 use crate::rules::ids;
@@ -57,13 +57,13 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
 
 /// The finding about a run that was released too early or too late after an idle, if nothing else happened before `until`.
 fn judged(session: &SessionHistory, idle: &StreamEvent, until: Duration) -> Option<Finding> {
-    early(session, idle, until).or_else(|| overdue(session, idle, until))
+    let fence = sender(session, idle)?;
+    early(session, idle, fence, until).or_else(|| overdue(session, idle, fence, until))
 }
 
 /// The finding about a run that was released before the time was over for which it is kept warm.
-fn early(session: &SessionHistory, idle: &StreamEvent, until: Duration) -> Option<Finding> {
+fn early(session: &SessionHistory, idle: &StreamEvent, fence: &Fence, until: Duration) -> Option<Finding> {
     let run = session.run;
-    let fence = sender(session, idle)?;
     let stop = first_stop(session, fence, idle.at)?;
     let due = idle.at + run.context.profile.keep_warm;
     let is_early = stop + run.time_error() + run.max_transit() < due && stop < until;
@@ -93,6 +93,18 @@ fn first_stop(session: &SessionHistory, fence: &Fence, from: Duration) -> Option
         .map(|stop| stop.at)
 }
 
+/// What a finding says about the order to stop a run.
+fn shown(stop: Option<Duration>) -> String {
+    stop.map_or("was never ordered to stop".to_owned(), |at| {
+        format!("was ordered to stop at {}", secs(at))
+    })
+}
+
+/// The time that an order takes at most. The abort takes a new connection.
+fn leeway(run: &History) -> Duration {
+    run.time_error() + 4 * run.max_transit()
+}
+
 /// Whether a gate result may be awaited in a session.
 fn awaits_gate(session: &SessionHistory) -> bool {
     let mut deliveries = session.deliveries.iter();
@@ -112,7 +124,7 @@ fn unused(session: &SessionHistory) -> Vec<Finding> {
 fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Finding> {
     let run = session.run;
     let timeout = run.context.profile.ready_only_timeout;
-    let leeway = run.time_error() + 4 * run.max_transit();
+    let leeway = leeway(run);
     let last = session
         .preparations
         .iter()
@@ -160,13 +172,11 @@ fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Fin
     let stop = first_stop(session, fence, exhausted.at.saturating_sub(run.time_error()));
     let is_early = stop.is_some_and(|stop| stop + leeway < ready_at + timeout);
     let is_late = stop.is_none_or(|stop| stop > limit);
-    let ordered = stop.map_or("was never ordered to stop".to_owned(), |at| {
-        format!("was ordered to stop at {}", secs(at))
-    });
     let text = format!(
-        "the wrapper of generation {} was ready at {} and accepted no message, but it {ordered}",
+        "the wrapper of generation {} was ready at {} and accepted no message, but it {}",
         fence.generation,
-        secs(ready_at)
+        secs(ready_at),
+        shown(stop)
     );
     if is_early {
         return Some(ORACLE.finding(&ids(["R7.6"]), stop?, None, text));
@@ -176,12 +186,9 @@ fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Fin
 }
 
 /// The finding about a run that was not released in time after an idle, if nothing else happened before `until`.
-fn overdue(session: &SessionHistory, idle: &StreamEvent, until: Duration) -> Option<Finding> {
+fn overdue(session: &SessionHistory, idle: &StreamEvent, fence: &Fence, until: Duration) -> Option<Finding> {
     let run = session.run;
-    // The abort takes a new connection.
-    let leeway = run.time_error() + 4 * run.max_transit();
-    let limit = idle.at + run.context.profile.keep_warm + leeway;
-    let fence = sender(session, idle)?;
+    let limit = idle.at + run.context.profile.keep_warm + leeway(run);
     if until <= limit || is_disturbed(session, fence, idle.at, limit) {
         return None;
     }
@@ -189,13 +196,11 @@ fn overdue(session: &SessionHistory, idle: &StreamEvent, until: Duration) -> Opt
     if stopped_at.is_some_and(|at| at <= limit) {
         return None;
     }
-    let released = stopped_at.map_or("was never ordered to stop".to_owned(), |at| {
-        format!("was ordered to stop at {}", secs(at))
-    });
     let text = format!(
-        "the wrapper of generation {} was last idle at {} with nothing to do, but it {released}",
+        "the wrapper of generation {} was last idle at {} with nothing to do, but it {}",
         fence.generation,
-        secs(idle.at)
+        secs(idle.at),
+        shown(stopped_at)
     );
     let late = Late {
         limit,
