@@ -5,8 +5,8 @@
 //! runs on both.
 //!
 //! The crate also has the helpers that every party needs on a seam: serving an axum router ([`http_server`]), sending
-//! an HTTP request ([`http_client`]), opening a WebSocket ([`websocket`]), and waiting for changes ([`latest`], [`stop`]). Nothing here knows the protocol between
-//! the parties.
+//! an HTTP request ([`http_client`]), opening a WebSocket ([`websocket`]), and waiting for changes ([`latest`],
+//! [`stop`]). Nothing here knows the protocol between the parties.
 
 pub mod clock;
 pub mod coverage;
