@@ -178,8 +178,8 @@ fn failure_of_first(session: &SessionHistory, fence: &Fence) -> Option<(std::tim
     let mut deliveries = session.deliveries.iter();
     let delivery = deliveries.find(|delivery| delivery.fence.as_ref() == Some(fence))?;
     let answer = delivery.answer.as_ref().filter(|answer| !answer.is_success())?;
-    let mut events = session.kept.iter();
-    let is_taken = events.any(|event| event.is_sent() && event.message() == Some(&delivery.message));
+    let mut sent = session.sent.iter();
+    let is_taken = sent.any(|sent| sent.message() == Some(&delivery.message));
     Some((answer.at, is_taken))
 }
 

@@ -4,12 +4,11 @@
 //! The log of a deleted session cannot be read, so it is judged by what the streams showed. The harness's own stream shows
 //! everything as long as no fault disturbs it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::admissions::{CallbackTargets, Likely};
 use super::callback_arrives::is_given_up;
-use super::history::{SessionHistory, StreamEvent};
+use super::history::SessionHistory;
 use super::one_callback::{first_requests, is_owed};
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::parties::OBSERVER;
@@ -183,22 +182,17 @@ fn is_watched(session: &SessionHistory, deletion: &Deletion) -> bool {
         && !run.faults.may_have_disrupted(OBSERVER, from, until)
 }
 
-/// The ends that the streams showed, by message.
-fn ends<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, &'a StreamEvent> {
-    let ends = session.kept.iter().filter(|event| event.is_end());
-    ends.filter_map(|end| Some((end.message()?, *end))).collect()
-}
-
 /// Findings about messages that the deletion did not end.
 fn left(session: &SessionHistory, deletion: &Deletion) -> Vec<Finding> {
-    let ends = ends(session);
     let time_error = session.run.time_error();
     let queued = session
         .kept
         .iter()
         .filter(|event| event.is_queued() && event.at + time_error < deletion.requested_at);
     let left = queued.filter_map(|queued| {
-        let message = queued.message().filter(|message| !ends.contains_key(message))?;
+        let message = queued
+            .message()
+            .filter(|message| session.end_of(message).is_none())?;
         let text = format!(
             "the session was deleted at {}, but no stream showed its end",
             secs(deletion.answered_at)
@@ -222,9 +216,9 @@ fn missing_callback(session: &SessionHistory, deletion: &Deletion) -> Option<Fin
     let span =
         deletion.requested_at.saturating_sub(run.time_error())..=deletion.answered_at + run.time_error();
     let interrupted = session
-        .kept
+        .ends
         .iter()
-        .filter(|end| end.is_end() && end.data["completionSource"] == "interrupt" && span.contains(&end.at));
+        .filter(|end| end.data["completionSource"] == "interrupt" && span.contains(&end.at));
     let queued_at = |message: &str| {
         let mut queued = session.kept.iter().filter(|event| event.is_queued());
         queued

@@ -40,8 +40,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             queued.entry(message).or_insert(event);
         }
     }
-    let ends = session.kept.iter().filter(|event| event.is_end());
-    let findings = ends.filter_map(|end| {
+    let findings = session.ends.iter().filter_map(|end| {
         let message = end.message()?;
         // A message of an imported execution was never queued here.
         let queued = queued.get(message)?;

@@ -23,9 +23,9 @@ pub(super) const ORACLE: Oracle = Oracle {
 
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let interrupted = session
-        .kept
+        .ends
         .iter()
-        .filter(|event| event.is_end() && event.data["status"] == "interrupted");
+        .filter(|end| end.data["status"] == "interrupted");
     let findings = interrupted.filter_map(|end| {
         let message = end.message()?;
         let text = violation(session, end, message)?;

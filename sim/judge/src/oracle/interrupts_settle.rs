@@ -57,9 +57,9 @@ impl Interrupt {
 /// Findings about interrupted messages without an error text.
 fn without_text(session: &SessionHistory) -> impl Iterator<Item = Finding> {
     let interrupted = session
-        .kept
+        .ends
         .iter()
-        .filter(|event| event.is_end() && event.data["status"] == "interrupted");
+        .filter(|end| end.data["status"] == "interrupted");
     interrupted.filter_map(|end| {
         let error = &end.data["error"];
         if error.as_str().is_some_and(|text| !text.is_empty()) {
@@ -120,10 +120,10 @@ fn out_of_order(session: &SessionHistory, interrupt: &Interrupt) -> Option<Findi
         return None;
     }
     let ends = session
-        .kept
+        .ends
         .iter()
         .filter(is_in_span)
-        .filter(|event| event.is_end() && event.data["completionSource"] == "interrupt");
+        .filter(|end| end.data["completionSource"] == "interrupt");
     let ended: Vec<Ended> = ends.filter_map(|end| Ended::of(session, end)).collect();
     let pair = ended.windows(2).find(|pair| pair[0].belongs_after(&pair[1]))?;
     let (first, second) = (pair[0].message, pair[1].message);

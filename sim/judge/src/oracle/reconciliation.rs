@@ -23,9 +23,9 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         return Vec::new();
     }
     let reconciled = session
-        .kept
+        .ends
         .iter()
-        .filter(|event| event.is_end() && event.data["completionSource"] == "idle_reconciliation");
+        .filter(|end| end.data["completionSource"] == "idle_reconciliation");
     let findings = reconciled.filter_map(|end| {
         let message = end.message()?;
         let text = violation(session, end, message)?;
@@ -45,12 +45,7 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
         return None;
     }
     // The next acceptance cancels what was armed before it. A message of an imported execution was never accepted here.
-    let sent = || {
-        session
-            .kept
-            .iter()
-            .filter(|sent| sent.is_sent() && sent.id < end.id)
-    };
+    let sent = || session.sent.iter().filter(|sent| sent.id < end.id);
     sent().find(|sent| sent.message() == Some(message))?;
     let last_sent = sent().next_back()?;
     let delay = session.run.context.profile.idle_reconciliation_delay;
@@ -61,19 +56,12 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
                 .message()
                 .is_some_and(|last| session.was_taken_before(last, idle))
     };
-    let mut idles = session
-        .kept
-        .iter()
-        .copied()
-        .filter(|event| session.is_root_idle(event));
+    let mut idles = session.root_idles.iter().copied();
     let own = idles.rfind(|idle| idle.id < end.id && idle.at <= latest && is_own(idle));
     if let Some(idle) = own {
         return busy_since(session, idle, end);
     }
-    let last_idle = session
-        .kept
-        .iter()
-        .rfind(|event| event.id < end.id && session.is_root_idle(event));
+    let last_idle = session.root_idles.iter().rfind(|idle| idle.id < end.id);
     let idle = last_idle.map_or("the root was never idle".to_owned(), |idle| {
         format!("the last idle of the root before came at {}", secs(idle.at))
     });

@@ -54,16 +54,10 @@ fn turn_under_way<'a>(
     stream: &Stream,
 ) -> Option<(&'a str, &'a Fence)> {
     let (from, until) = around(session, stream);
-    let mut sent = session
-        .kept
-        .iter()
-        .filter(|event| event.is_sent() && event.at < from);
+    let mut sent = session.sent.iter().filter(|sent| sent.at < from);
     sent.find_map(|sent| {
         let message = sent.message()?;
-        let mut ends = session
-            .kept
-            .iter()
-            .filter(|event| event.is_end() && event.at <= until);
+        let mut ends = session.ends.iter().filter(|end| end.at <= until);
         let has_ended = ends.any(|end| end.message() == Some(message));
         let fence = session.run_of(message, sent.at + session.run.time_error())?;
         (!has_ended && fences.stale_from(fence.generation) > until).then_some((message, fence))

@@ -48,7 +48,7 @@ struct Release<'a> {
 fn releases<'a>(session: &SessionHistory<'a>) -> Vec<Release<'a>> {
     let run = session.run;
     let mut releases: Vec<Release> = Vec::new();
-    for end in session.kept.iter().filter(|event| event.is_end()) {
+    for end in &session.ends {
         let Some(fence) = end.message().and_then(|message| session.run_of(message, end.at)) else {
             continue;
         };

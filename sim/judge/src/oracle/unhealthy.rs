@@ -28,9 +28,10 @@ const IN_THE_GRACE: [RuleId; 1] = ids(["R7.19"]);
 const TOO_SOON: [RuleId; 3] = ids(["R7.3", "R7.4", "R7.20"]);
 
 fn check(session: &SessionHistory) -> Vec<Finding> {
-    let unhealthy = session.kept.iter().filter(|event| {
-        event.is_end() && event.data["reason"] == "wrapper_failure" && event.data["accepted"] == true
-    });
+    let unhealthy = session
+        .ends
+        .iter()
+        .filter(|end| end.data["reason"] == "wrapper_failure" && end.data["accepted"] == true);
     let findings = unhealthy.filter_map(|end| {
         let message = end.message()?;
         let (violated, text) = violation(session, end, message)?;
@@ -118,10 +119,7 @@ impl Last {
         let reopened = reopenings(run, transit).filter(|at| *at <= certain_by).max();
         let of_run = || run.frames().filter(|(_, frame)| frame.at <= certain_by);
         let output = of_run().filter(|(_, frame)| is_meaningful(frame));
-        let accepted = session
-            .kept
-            .iter()
-            .filter(|event| event.is_sent() && event.id < end.id);
+        let accepted = session.sent.iter().filter(|sent| sent.id < end.id);
         // Output of the same interval may not be recorded (R7.31).
         let output = output.map(|(_, frame)| frame.at.saturating_sub(profile.output_record_interval));
         let output = output.chain(accepted.map(|event| event.at)).chain(reopened).max();

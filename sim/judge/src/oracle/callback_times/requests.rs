@@ -36,7 +36,7 @@ pub(super) fn misplaced(session: &SessionHistory, submissions: &Submissions) -> 
 
 /// The time at which each message ended.
 fn ends<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, Duration> {
-    let ends = session.kept.iter().filter(|event| event.is_end());
+    let ends = session.ends.iter();
     ends.filter_map(|end| Some((end.message()?, end.at))).collect()
 }
 

@@ -129,7 +129,7 @@ impl FencedFrame<'_> {
 /// Findings about messages that were ended by frames under a superseded fence alone.
 fn ends_by_stale_frames(session: &SessionHistory, frames: &[FencedFrame]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for end in session.kept.iter().filter(|event| event.is_end()) {
+    for end in &session.ends {
         let Some(message) = end.message() else { continue };
         let Some(cause) = Cause::of(end) else { continue };
         if cause == Cause::Interrupt && is_interrupted_by_user(session, end.at) {
