@@ -7,9 +7,7 @@
 use std::time::Duration;
 
 use super::history::{Fence, SessionHistory, StreamEvent};
-
-/// The event that answers a ping.
-const PONG: &str = "pong";
+use super::runs::{Run, is_pong};
 
 /// The time until which the gate result of a message with this end was certainly awaited, if it was awaited.
 /// `interrupts` are the spans of time in which users' interrupts may have been carried out.
@@ -64,9 +62,11 @@ fn answers_until(session: &SessionHistory, fence: &Fence, time: Duration) -> Dur
     let faults = &session.run.faults;
     let mut bindings = session.bindings.iter();
     let bound = bindings.find(|binding| binding.fence == *fence);
-    let answers = session
-        .wrapper_frames()
-        .filter(|(ingest, frame)| ingest.fence == *fence && frame.name == PONG)
+    let run = Run::of(session, fence);
+    let answers = run
+        .iter()
+        .flat_map(Run::frames)
+        .filter(|(_, frame)| is_pong(frame))
         .filter(|(ingest, frame)| {
             !faults.may_have_disrupted(
                 &ingest.host,

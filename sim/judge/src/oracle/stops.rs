@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::frames::RunEnd;
 use super::history::{Fence, SessionHistory, StreamEvent};
 use super::interrupts::user_requested;
+use super::runs::Run;
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
 
@@ -91,10 +92,9 @@ fn is_release(session: &SessionHistory, end: &StreamEvent, fence: &Fence) -> boo
         }
         Some("interrupt") => {
             // The wrapper may have ended the run itself, which is no release.
-            let mut frames = session.wrapper_frames();
-            let by_wrapper = frames.any(|(ingest, frame)| {
-                let is_end = RunEnd::of_frame(frame).is_some();
-                is_end && ingest.fence == *fence && frame.at <= end.at + time_error
+            let by_wrapper = Run::of(session, fence).is_some_and(|run| {
+                let mut frames = run.frames().map(|(_, frame)| frame);
+                frames.any(|frame| frame.at <= end.at + time_error && RunEnd::of_frame(frame).is_some())
             });
             user_requested(session, end.at, end.at + time_error) && !by_wrapper
         }
