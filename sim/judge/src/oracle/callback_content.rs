@@ -159,8 +159,7 @@ fn branches(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
     let mut possible = vec![json!(requested_branch(session).ok()?)];
     let targets = CallbackTargets::of(session);
     let calls_back = |message: &str| {
-        let mut queued = session.kept.iter().filter(|event| event.is_queued());
-        let queued = queued.find(|event| event.message() == Some(message));
+        let queued = session.queued_of(message);
         queued.is_none_or(|queued| targets.calls_back(queued.at) != Likely::No)
     };
     for event in &session.kept {
@@ -198,8 +197,7 @@ fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &Callback
     let finding = |text: String| Some(ORACLE.finding_about(&ids(["R8.17"]), request.at, batch.message, text));
     if !found.is_null() {
         // A run that ended before the message was admitted did not accept it (R6.19).
-        let is_queued = |event: &&&StreamEvent| event.is_queued() && event.message() == Some(batch.message);
-        let queued = session.kept.iter().find(is_queued).map_or(0, |event| event.id);
+        let queued = session.queued_of(batch.message).map_or(0, |event| event.id);
         let is_it = |(event, result): (&StreamEvent, Option<&str>)| {
             event.id > queued && result.is_some_and(|result| found == result)
         };

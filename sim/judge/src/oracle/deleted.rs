@@ -219,17 +219,11 @@ fn missing_callback(session: &SessionHistory, deletion: &Deletion) -> Option<Fin
         .ends
         .iter()
         .filter(|end| end.data["completionSource"] == "interrupt" && span.contains(&end.at));
-    let queued_at = |message: &str| {
-        let mut queued = session.kept.iter().filter(|event| event.is_queued());
-        queued
-            .find(|event| event.message() == Some(message))
-            .map(|event| event.at)
-    };
     // The last one with a target represents the batch (R8.1).
     let mut representative = None;
     for end in interrupted {
         let message = end.message()?;
-        match targets.calls_back(queued_at(message)?) {
+        match targets.calls_back(session.queued_of(message)?.at) {
             Likely::Yes => representative = Some((message, end)),
             Likely::No => {}
             Likely::Perhaps => return None,

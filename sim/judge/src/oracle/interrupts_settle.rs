@@ -141,12 +141,10 @@ struct Ended<'a> {
 impl<'a> Ended<'a> {
     fn of(session: &SessionHistory<'a>, end: &'a StreamEvent) -> Option<Self> {
         let message = end.message()?;
-        let mut queued = session.kept.iter().filter(|event| event.is_queued());
-        let queued = queued.find(|queued| queued.message() == Some(message))?;
         Some(Self {
             message,
             was_accepted: end.data["accepted"] == true,
-            queued_at: queued.at,
+            queued_at: session.queued_of(message)?.at,
         })
     }
 

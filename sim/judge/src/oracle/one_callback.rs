@@ -112,8 +112,7 @@ const SMALL_FIELDS: usize = 2_000;
 /// Whether the queue certainly sends a request for a message to the receiver: every target that it may have been
 /// admitted with is there, and its job fits the queue.
 pub(super) fn is_owed(session: &SessionHistory, message: &str) -> bool {
-    let mut queued = session.kept.iter().filter(|event| event.is_queued());
-    let Some(queued) = queued.find(|event| event.message() == Some(message)) else {
+    let Some(queued) = session.queued_of(message) else {
         return true;
     };
     let targets = CallbackTargets::of(session);

@@ -55,6 +55,8 @@ pub struct SessionHistory<'a> {
 /// What shows when a message was taken.
 #[derive(Default)]
 struct Taken<'a> {
+    /// Its first admission.
+    queued: Option<&'a StreamEvent>,
     /// Its deliveries, in order of arrival.
     deliveries: Vec<&'a Delivery>,
     /// Its first end.
@@ -74,6 +76,9 @@ impl<'a> Taken<'a> {
             taken.deliveries.push(delivery);
         }
         for event in kept {
+            if let Some(message) = event.message().filter(|_| event.is_queued()) {
+                all.entry(message).or_default().queued.get_or_insert(event);
+            }
             if let Some(message) = event.message().filter(|_| event.is_sent()) {
                 all.entry(message).or_default().last_sent = Some(event.id);
             }
@@ -228,6 +233,11 @@ impl<'a> SessionHistory<'a> {
             .filter(|delivery| delivery.at <= by)
             .filter_map(|delivery| delivery.fence.as_ref())
             .max_by_key(|fence| fence.generation)
+    }
+
+    /// The first event that reports the admission of a message.
+    pub fn queued_of(&self, message: &str) -> Option<&'a StreamEvent> {
+        self.taken.get(message)?.queued
     }
 
     /// The first end of a message.
