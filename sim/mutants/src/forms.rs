@@ -8,7 +8,7 @@ use turnstile_reference::session::Effect;
 
 use crate::replies::rewrite_answers;
 
-/// Removes a field of the object at a JSON pointer, if there is one.
+/// Removes a field of the object at a JSON pointer. Without such an object or field it does nothing.
 fn remove(value: &mut Value, within: &str, field: &str) {
     if let Some(Value::Object(object)) = value.pointer_mut(within) {
         object.remove(field);

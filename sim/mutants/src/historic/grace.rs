@@ -12,7 +12,7 @@ use turnstile_reference::session::{Input, Reply};
 use crate::core_row::{CoreRow, change_core};
 use crate::{change_events, id_of, lock};
 
-/// The deadlines of a run, which all stand in the core of its session.
+/// The deadlines of a run. The core of its session has them all.
 const OF_A_RUN: [&str; 5] = ["grace", "ping", "pong", "noOutput", "reconciliation"];
 
 /// Gives up a run inside its grace, at the time of the pong or no-output deadline; violates R7.19.

@@ -19,7 +19,7 @@ const AUTHORITY: &str = "server:1";
 const CLIENT: &str = "client";
 /// Much longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The waiting time of a check that nothing arrives.
+/// How long a check waits for data that must not arrive.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Bytes read so far, and how the connection ended.

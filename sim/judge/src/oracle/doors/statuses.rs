@@ -1,6 +1,6 @@
 //! The statuses of refused WebSockets (protocol §5, §9). Which check fails follows from what the party showed.
 //!
-//! A malformed request is refused first, so 400 is always possible. A status from 500 on is that of a failed store or of an
+//! A malformed request is refused first, so 400 is always possible. A status from 500 on comes from a failed store or an
 //! intermediary.
 
 use turnstile_events::credentials::Credentials;
@@ -18,7 +18,7 @@ const STREAM: &[RuleId] = &ids(["R9.10", "R9.14"]);
 const INGEST: &[RuleId] = &ids(["R5.45", "R5.49", "R5.50"]);
 const IMPORTED_INGEST: &[RuleId] = &ids(["R5.67", "R5.68", "R5.69"]);
 
-/// The finding about a status that is not that of the check that fails.
+/// The finding about a status that does not belong to the check that fails.
 pub(super) fn wrong(history: &History, refused: &RefusedSocket) -> Option<Finding> {
     let (violated, possible): (&[RuleId], &[u16]) = match (refused.door, refused.credentials) {
         (Door::Stream, Credentials::Own | Credentials::WithoutKey) => (STREAM, &[404]),

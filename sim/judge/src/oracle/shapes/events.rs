@@ -130,7 +130,7 @@ fn finding(seen: &SeenEvent) -> Option<Finding> {
     Some(ORACLE.finding(&[mismatch.rule], seen.seen_at, event.message(), text))
 }
 
-/// Why the data is not that of a server's event of this name.
+/// Why the data does not fit a server's event of this name.
 fn mismatch(name: &str, data: &Value) -> Option<Mismatch> {
     let (fields, rule) = match name {
         CONNECTED => (CONNECTED_DATA, "R9.36"),
