@@ -3,14 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
+use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{ConnectionEnd, Fault};
 use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::parties::SERVER;
-use turnstile_judge::trace::{Record, SCRIPT, Trace, WORLD, What};
+use turnstile_judge::trace::{SCRIPT, Trace, WORLD, What};
 use turnstile_seams::{ClockExt as _, Seams, real};
 
 use super::Client;
@@ -19,6 +19,7 @@ use super::model::{Model, SESSION};
 use super::process::{Line, Process};
 use super::rules::{ClientRule, RESUMES, RUNS};
 use super::server::{Called, Cut, Opened, Server};
+use crate::stage::Recorder;
 
 /// The party of the client under test.
 const CLIENT: &str = "client";
@@ -48,8 +49,7 @@ pub(super) struct Stage {
     process: Process,
     patience: Duration,
     seams: Seams,
-    epoch: Timestamp,
-    trace: Trace,
+    recorder: Recorder,
     findings: Vec<Finding>,
     /// The session that the client was given.
     pub session: Value,
@@ -65,15 +65,14 @@ impl Stage {
     /// Starts the server and the client.
     pub async fn start(client: &Client) -> io::Result<Self> {
         let seams = real::seams();
-        let epoch = seams.clock.now();
+        let recorder = Recorder::new(seams.clock.now(), seams.clock.clone());
         Ok(Self {
             model: Model::default(),
             server: Server::start()?,
             process: Process::start(&client.command)?,
             patience: client.patience,
             seams,
-            epoch,
-            trace: Trace::new(epoch),
+            recorder,
             findings: Vec::new(),
             session: json!({}),
             stream: None,
@@ -98,25 +97,13 @@ impl Stage {
                 self.find(&RUNS, text);
             }
         }
-        (self.trace, self.findings)
+        (self.recorder.take(), self.findings)
     }
 
     fn elapsed(&self) -> Duration {
-        self.seams
-            .clock
-            .now()
-            .duration_since(self.epoch)
-            .try_into()
-            .unwrap_or_default()
-    }
-
-    fn record(&mut self, party: &str, what: What) {
-        let at = self.elapsed();
-        self.trace.push(Record {
-            at,
-            party: party.into(),
-            what,
-        });
+        let now = self.seams.clock.now();
+        let elapsed = self.recorder.read(|trace| trace.since_beginning(now));
+        elapsed.unwrap_or_default()
     }
 
     /// Adds a finding.
@@ -140,7 +127,7 @@ impl Stage {
 
     async fn order(&mut self, order: Value) {
         let step = order.to_string();
-        self.record(SCRIPT, What::Step { line: 0, step });
+        self.recorder.record(SCRIPT, What::Step { line: 0, step });
         self.process.order(&order).await;
     }
 
@@ -225,20 +212,20 @@ impl Stage {
             return Ok(None);
         };
         self.awaited += 1;
-        self.record(
+        self.recorder.record(
             SERVER,
             What::Observation(match opened.is_refused {
                 false => Observation::SocketOpened {
                     socket: self.awaited as u64,
                     to: CLIENT.to_owned(),
                     path: opened.path.clone(),
-                    credentials: turnstile_events::credentials::Credentials::Own,
+                    credentials: Credentials::Own,
                 },
                 true => Observation::SocketRefused {
                     socket: self.awaited as u64,
                     to: CLIENT.to_owned(),
                     path: opened.path.clone(),
-                    credentials: turnstile_events::credentials::Credentials::Own,
+                    credentials: Credentials::Own,
                     status: Some(503),
                     error: "refused by the harness".to_owned(),
                 },
@@ -276,7 +263,7 @@ impl Stage {
         };
         for frame in &frames {
             let (socket, frame) = (stream as u64 + 1, frame.clone());
-            self.record(
+            self.recorder.record(
                 SERVER,
                 What::Observation(Observation::FrameSent { socket, frame }),
             );
@@ -301,8 +288,9 @@ impl Stage {
             Cut::Reset | Cut::MidFrame => ConnectionEnd::Reset,
         };
         let fault = Fault::end_of(SERVER, CLIENT, end);
-        self.record(WORLD, What::World(WorldEvent::ended_connections(&fault, 1)));
-        self.record(
+        self.recorder
+            .record(WORLD, What::World(WorldEvent::ended_connections(&fault, 1)));
+        self.recorder.record(
             SERVER,
             What::Observation(Observation::SocketClosed {
                 socket: stream as u64 + 1,
