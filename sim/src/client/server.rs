@@ -20,11 +20,12 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use turnstile_events::observation::body_as_value;
+use turnstile_judge::oracle::history::parameter;
 use turnstile_seams::http_server;
 
 /// The path of procedures.
 const PROCEDURES: &str = "/trpc/{procedure}";
-/// The size of a WebSocket frame's head for a payload that the harness cuts, in bytes.
+/// The length of the payload that a cut frame announces, in bytes.
 const CUT_PAYLOAD: u8 = 120;
 
 /// How a connection ends.
@@ -59,9 +60,7 @@ pub(super) struct Opened {
 impl Opened {
     /// A parameter of the query.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        let (_, query) = self.path.split_once('?')?;
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+        parameter(&self.path, name)
     }
 
     /// The requested starting point; `None` if it is not a number.

@@ -42,7 +42,7 @@ pub use self::reader::CONNECTED;
 pub use self::refused::{Door, RefusedSocket};
 pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
-pub use self::wire::Fence;
+pub use self::wire::{Fence, parameter};
 pub use self::wrapper::{
     Binding, Delivery, ImportedIngest, Ingest, LostOpening, Ping, Preparation, ProtocolError,
     SnapshotRequest, Stop, WrapperAnswer, WrapperFrame, is_reserved,

@@ -47,7 +47,7 @@ pub(super) fn delivered_message(body: &Value) -> Option<&str> {
 }
 
 /// A parameter of a path's query, not decoded.
-pub(super) fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
+pub fn parameter<'a>(path: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = path.split_once('?')?;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
