@@ -6,9 +6,6 @@ use std::str::FromStr;
 use crate::name::{Tag, is_plain};
 use turnstile_fault::{LONGEST_PAUSE_MS, MOST_CHUNKS, MOST_TOOL_CALLS, read_from_text, write_as_text};
 
-/// Prefix of a directive in a prompt (R11.3).
-const MARK: &str = "__fake__:";
-
 /// Start of a directive that waits at a gate.
 const GATE: &str = "gate:";
 
@@ -42,14 +39,17 @@ pub enum Directive {
 }
 
 impl Directive {
+    /// Prefix of a directive in a prompt (R11.3).
+    pub const MARK: &'static str = "__fake__:";
+
     /// The prompt that contains this directive.
     pub fn prompt(&self) -> String {
-        format!("{MARK}{self}")
+        format!("{}{self}", Self::MARK)
     }
 
     /// The tags of all directives in `text` that wait at a gate.
     pub(crate) fn gates_in(text: &str) -> impl Iterator<Item = Tag> {
-        text.split(MARK).skip(1).filter_map(|directive| {
+        text.split(Self::MARK).skip(1).filter_map(|directive| {
             let rest = directive.strip_prefix(GATE)?;
             let end = rest.find(|character: char| !is_plain(character.encode_utf8(&mut [0; 4])));
             rest[..end.unwrap_or(rest.len())].parse().ok()

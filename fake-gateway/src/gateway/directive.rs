@@ -27,7 +27,7 @@ const RELEASED: &str = "done";
 const STOCK_ERROR: &str = "the gateway refuses";
 
 /// The number of characters of a prompt without a directive that are echoed (R11.48).
-const ECHO_LENGTH: usize = 100;
+pub const ECHO_LENGTH: usize = 100;
 
 /// The content of a prompt that selects the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

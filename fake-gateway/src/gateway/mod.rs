@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+pub use directive::ECHO_LENGTH;
 use directive::{Directive, Step};
 pub(crate) use directive::{IDLE_DIRECTIVE, has_directive};
 use futures_util::{Stream, future, stream};

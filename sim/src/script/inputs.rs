@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// Repository of all sessions.
 pub(super) const REPOSITORY: &str = "turnstile/example";
 /// Default path of callbacks.
-pub(super) const CALLBACK_PATH: &str = "/callback";
+pub(crate) const CALLBACK_PATH: &str = "/callback";
 /// Header of callback requests; a secret of the receiver.
 const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-receiver");
 

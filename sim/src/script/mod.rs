@@ -34,6 +34,7 @@ use turnstile_scenarios::Scenario;
 use turnstile_seams::Randomness;
 use turnstile_world::{AnyWorld, Streams, WorldKind};
 
+pub(crate) use self::inputs::CALLBACK_PATH;
 pub use self::length::Length;
 use self::overdue::LIVELOCK;
 pub(crate) use self::overdue::overdue;

@@ -16,11 +16,8 @@ use turnstile_scenarios::{Directive, Label};
 use super::inputs::{first_of, further_fields, input_id, session};
 use super::streams::Clients;
 use super::{CutError, Moment, fakes};
+use crate::script::CALLBACK_PATH;
 
-/// Path of the default callback target.
-const CALLBACK_PATH: &str = "/callback";
-/// Prefix of a prompt with a directive (R11.3).
-const MARK: &str = "__fake__:";
 /// Characters of a prompt of which only the length matters.
 const FILLER: char = 'x';
 /// From this length on, a prompt of filler is given by its length.
@@ -275,7 +272,7 @@ impl Reader<'_> {
     /// The prompt as a key of a step and its value.
     fn words(&self, call: &Call, text: &str) -> (&'static str, Value) {
         let said = text
-            .strip_prefix(MARK)
+            .strip_prefix(Directive::MARK)
             .and_then(|said| said.parse::<Directive>().ok());
         if let Some(directive) = said.filter(|directive| directive.prompt() == text) {
             return ("say", json!(directive));
@@ -284,7 +281,7 @@ impl Reader<'_> {
             return ("characters", json!(text.len()));
         }
         let message = call.requested_message().or_else(|| input_id(&call.input));
-        let like = message.filter(|_| !text.contains(MARK));
+        let like = message.filter(|_| !text.contains(Directive::MARK));
         match like.and_then(|message| fakes::directive(self.history, message, text)) {
             Some(directive) => ("say", json!(directive)),
             None => ("text", json!(text)),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use fake_gateway::gateway::ECHO_LENGTH;
 use serde_json::{Value, json};
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_fault::Lapse;
@@ -20,8 +21,6 @@ const RELEASE: &str = "/test/release?tag=";
 const PROMPTLY: Duration = Duration::from_millis(500);
 /// A latency below is none.
 const SHORTEST_LATENCY: Duration = Duration::from_millis(1);
-/// The number of characters of its prompt that the gateway repeats (R11.48).
-const ECHO_LENGTH: usize = 100;
 
 /// The steps that release requests at the gateway.
 pub(super) fn releases(trace: &Trace, end: Duration) -> Vec<Moment> {
