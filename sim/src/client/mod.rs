@@ -68,7 +68,7 @@ impl Client {
         });
         runtime.shutdown_background();
         let (trace, findings) = played?;
-        let elapsed = trace.records().last().map_or(Duration::ZERO, |record| record.at);
+        let elapsed = trace.end();
         Ok(Verdict {
             findings,
             warnings: Vec::new(),

@@ -44,7 +44,7 @@ pub fn judge(recording: Recording) -> Verdict {
     let judgement = recording.judge();
     let (findings, warnings) = oracle::by_severity(judgement.findings);
     let Recording { header, trace } = recording;
-    let elapsed = trace.records().last().map_or(Duration::ZERO, |record| record.at);
+    let elapsed = trace.end();
     let inspection = step(&trace, INSPECTION);
     Verdict {
         findings,

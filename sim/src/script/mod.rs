@@ -305,8 +305,7 @@ fn play_in_monitored(
     }
     findings.sort_by_key(|finding| finding.at);
     let (findings, warnings) = oracle::by_severity(findings);
-    let last = trace.records().last();
-    let elapsed = last.map_or(played, |record| record.at.max(played));
+    let elapsed = trace.end().max(played);
     Ok(Verdict {
         findings,
         warnings,

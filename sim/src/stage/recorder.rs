@@ -32,7 +32,7 @@ impl Recorder {
             let at = trace
                 .since_beginning(self.clock.now())
                 .expect("time does not go back behind the beginning");
-            let at = trace.records().last().map_or(at, |last| last.at.max(at));
+            let at = trace.end().max(at);
             trace.push(Record {
                 at,
                 party: party.into(),

@@ -103,7 +103,7 @@ fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, LineProbl
 }
 
 fn append(trace: &mut Trace, record: Record) -> Result<(), LineProblem> {
-    let before = trace.records().last().map_or(Duration::ZERO, |last| last.at);
+    let before = trace.end();
     if record.at > LONGEST_TIME {
         return Err(LineProblem::TooLate);
     }

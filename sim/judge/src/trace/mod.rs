@@ -108,6 +108,11 @@ impl Trace {
         &self.records
     }
 
+    /// The time of the last record; zero without records.
+    pub fn end(&self) -> Duration {
+        self.records.last().map_or(Duration::ZERO, |last| last.at)
+    }
+
     /// All observations, each with its time and party.
     pub fn observations(&self) -> impl DoubleEndedIterator<Item = (Duration, &str, &Observation)> {
         self.records.iter().filter_map(|record| match &record.what {
