@@ -18,7 +18,7 @@ struct NeverSent;
 
 /// A placeholder response that closes the connection. Has an effect only under [`serve`] or
 /// [`serve_until_cut`].
-pub(crate) fn instead_of_answer() -> Response {
+pub fn instead_of_answer() -> Response {
     let mut response = Response::default();
     response.extensions_mut().insert(NeverSent);
     response
@@ -31,12 +31,12 @@ pub(crate) fn is_never_sent(response: &Response) -> bool {
 
 /// Serves `router` on every connection of `listener`, without end, and closes a connection when a handler
 /// returns [`instead_of_answer`].
-pub(crate) async fn serve(listener: Box<dyn Listener>, router: Router) {
+pub async fn serve(listener: Box<dyn Listener>, router: Router) {
     http_server::serve_by(listener, |stream| serve_until_cut(stream, router.clone())).await;
 }
 
 /// Serves one connection until its peer closes it or a handler returns [`instead_of_answer`].
-pub(crate) async fn serve_until_cut(stream: Box<dyn ByteStream>, router: Router) {
+pub async fn serve_until_cut(stream: Box<dyn ByteStream>, router: Router) {
     let cut = Arc::new(Notify::new());
     let router = router.layer(from_fn_with_state(cut.clone(), cut_if_not_answered));
     tokio::select! {

@@ -26,7 +26,7 @@
 //! dropping the runtime.
 
 pub mod coverage;
-mod cut;
+pub mod cut;
 mod edge;
 mod endless;
 pub mod gateway;

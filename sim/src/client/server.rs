@@ -10,7 +10,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse as _;
 use axum::routing::post;
+use fake_gateway::cut;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -21,7 +23,6 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseC
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use turnstile_events::observation::body_as_value;
 use turnstile_judge::oracle::history::parameter;
-use turnstile_seams::http_server;
 
 /// The path of procedures.
 const PROCEDURES: &str = "/trpc/{procedure}";
@@ -193,11 +194,8 @@ impl Server {
     }
 
     async fn serve_calls(self, stream: TcpStream) {
-        let lost = Arc::new(Notify::new());
-        let ended = Arc::clone(&lost);
-        let server = self.clone();
         let call = move |Path(procedure): Path<String>, headers: HeaderMap, body: Bytes| {
-            let (server, lost) = (server.clone(), Arc::clone(&lost));
+            let server = self.clone();
             async move {
                 let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
                 let called = Called {
@@ -215,21 +213,14 @@ impl Server {
                 });
                 server.news.notify_one();
                 match answer {
-                    Answer::Accept => (StatusCode::OK, accepted(&id).to_string()),
-                    Answer::Refuse => (StatusCode::BAD_REQUEST, refused().to_string()),
-                    Answer::Lose => {
-                        lost.notify_one();
-                        std::future::pending().await
-                    }
+                    Answer::Accept => (StatusCode::OK, accepted(&id).to_string()).into_response(),
+                    Answer::Refuse => (StatusCode::BAD_REQUEST, refused().to_string()).into_response(),
+                    Answer::Lose => cut::instead_of_answer(),
                 }
             }
         };
         let router = Router::new().route(PROCEDURES, post(call));
-        tokio::select! {
-            biased;
-            () = ended.notified() => {}
-            () = http_server::serve_connection(Box::new(stream), router) => {}
-        }
+        cut::serve_until_cut(Box::new(stream), router).await;
     }
 
     async fn serve_stream(self, stream: TcpStream) {
