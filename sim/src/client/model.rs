@@ -168,10 +168,16 @@ impl Model {
         self.version(format!("message/{id}"), "message.updated", &json!({"info": info}))
     }
 
+    /// The texts of a shown message, by part.
+    fn parts(&mut self, message: &str) -> Option<&mut BTreeMap<String, String>> {
+        let shown = self.messages.iter_mut().find(|shown| shown.id == message)?;
+        Some(&mut shown.parts)
+    }
+
     /// A version of a text part.
     pub fn part(&mut self, message: &str, part: &str, text: &str) -> Value {
-        if let Some(shown) = self.messages.iter_mut().find(|shown| shown.id == message) {
-            shown.parts.insert(part.to_owned(), text.to_owned());
+        if let Some(parts) = self.parts(message) {
+            parts.insert(part.to_owned(), text.to_owned());
         }
         let properties = json!({"part": {
             "id": part, "messageID": message, "sessionID": KILO_SESSION, "type": "text", "text": text,
@@ -185,8 +191,8 @@ impl Model {
 
     /// A delta of a text part.
     pub fn delta(&mut self, message: &str, part: &str, delta: &str) -> Value {
-        if let Some(shown) = self.messages.iter_mut().find(|shown| shown.id == message) {
-            shown.parts.entry(part.to_owned()).or_default().push_str(delta);
+        if let Some(parts) = self.parts(message) {
+            parts.entry(part.to_owned()).or_default().push_str(delta);
         }
         let properties = json!({
             "sessionID": KILO_SESSION, "messageID": message, "partID": part, "field": "text", "delta": delta,
@@ -196,8 +202,8 @@ impl Model {
 
     /// The removal of a part.
     pub fn remove(&mut self, message: &str, part: &str) -> Value {
-        if let Some(shown) = self.messages.iter_mut().find(|shown| shown.id == message) {
-            shown.parts.remove(part);
+        if let Some(parts) = self.parts(message) {
+            parts.remove(part);
         }
         self.entities.remove(&format!("part/{message}/{part}"));
         let properties = json!({"messageID": message, "partID": part});

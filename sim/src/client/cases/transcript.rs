@@ -86,7 +86,7 @@ pub(super) async fn answers(stage: &mut Stage) -> Step {
     stage.connect(json!({})).await?;
     begin(stage);
     chunk(stage, "first");
-    // Its id is lower than that of the first answer.
+    // Its id is lower than the id of the first answer.
     stage.emit(|model| model.message(SECOND_ANSWER, "assistant", json!({"parentID": QUESTION})));
     stage.emit(|model| model.part(SECOND_ANSWER, "prt_7", "second"));
     stage.emit(|model| {
