@@ -16,7 +16,7 @@ use crate::live::Live;
 use crate::script::{HarnessError, LIVE_LATENCY};
 use crate::stage::client::{Answer, Awaited, Client, Content};
 use crate::stage::identity::{Login, PlayIdentity, Right, USER};
-use crate::stage::{Stage, Subject, Wrappers, wrapper_authority};
+use crate::stage::{Stage, Subject, Wrappers, behaviour_url, wrapper_authority};
 
 /// Longest wait for what happens at once.
 pub(super) const SOON: Duration = Duration::from_secs(10);
@@ -107,7 +107,7 @@ impl Contact {
 
     /// Sets the behaviour of the wrapper.
     pub fn set_wrapper(&mut self, behaviour: Value) -> Result<(), HarnessError> {
-        let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
+        let url = behaviour_url();
         let done = Awaited::default();
         let asking = self
             .stage

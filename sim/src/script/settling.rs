@@ -12,7 +12,7 @@ use turnstile_events::world::WorldEvent;
 use turnstile_fault::Place;
 use turnstile_judge::oracle;
 use turnstile_judge::oracle::history::{CONNECTED, History};
-use turnstile_judge::parties::{OBSERVER, WRAPPER};
+use turnstile_judge::parties::OBSERVER;
 use turnstile_judge::trace::{Record, What};
 use turnstile_profile::Profile;
 
@@ -21,7 +21,7 @@ use super::{HarnessError, Settling};
 use crate::stage::client::{Awaited, Content};
 use crate::stage::identity::Login;
 use crate::stage::stream::{From, StreamRequest};
-use crate::stage::{GATEWAY_AUTHORITY, wrapper_authority};
+use crate::stage::{GATEWAY_AUTHORITY, behaviour_url};
 
 /// Text of the trace record at the start of settling.
 pub(crate) const LEFT_ALONE: &str = "everything is healed and started, and left alone";
@@ -123,7 +123,7 @@ impl Player<'_> {
         }
         self.restart_after.clear();
         if self.wrapper_is_scripted {
-            let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
+            let url = behaviour_url();
             let behaving = self.stage.observer();
             let behaving = behaving.ask(Method::POST, url, json!({}), Awaited::default());
             self.stage.world.spawn(OBSERVER, behaving)?;

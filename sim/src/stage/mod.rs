@@ -57,6 +57,10 @@ pub const SERVER_AUTHORITY: &str = "server:8787";
 pub const GATEWAY_AUTHORITY: &str = "gateway:9100";
 /// Port of every wrapper.
 const WRAPPER_PORT: u16 = 9000;
+/// Path of the wrapper's control route that sets its behaviour.
+pub const BEHAVIOUR_PATH: &str = "/test/behaviour";
+/// Path of the gateway's control route that releases requests. The tag follows.
+pub const RELEASE_PATH: &str = "/test/release?tag=";
 
 /// Path of the server's database on its disk.
 const DATABASE: &str = "data/turnstile.redb";
@@ -347,6 +351,11 @@ pub fn epoch() -> Timestamp {
 /// Authority of the wrapper on `host`.
 pub fn wrapper_authority(host: &str) -> String {
     format!("{host}:{WRAPPER_PORT}")
+}
+
+/// URL of the wrapper's control route that sets its behaviour.
+pub(crate) fn behaviour_url() -> String {
+    format!("http://{}{BEHAVIOUR_PATH}", wrapper_authority(WRAPPER))
 }
 
 fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str, wrappers: &Wrappers) {

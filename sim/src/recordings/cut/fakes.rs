@@ -14,9 +14,8 @@ use turnstile_judge::trace::Trace;
 use turnstile_scenarios::Directive;
 
 use super::Moment;
+use crate::stage::RELEASE_PATH;
 
-/// Path of the gateway's control route that releases a gate.
-const RELEASE: &str = "/test/release?tag=";
 /// An answer of the receiver that took longer has a delay in the script.
 const PROMPTLY: Duration = Duration::from_millis(500);
 /// A latency below is none.
@@ -29,7 +28,7 @@ pub(super) fn releases(trace: &Trace, end: Duration) -> Vec<Moment> {
         .filter(|(at, _, _)| *at < end)
         .filter_map(|(at, _, observation)| match observation {
             Observation::RequestSent { to, path, .. } if to == GATEWAY => {
-                let tag = path.strip_prefix(RELEASE)?;
+                let tag = path.strip_prefix(RELEASE_PATH)?;
                 Some(Moment::of(at, json!({"release": tag})))
             }
             _ => None,

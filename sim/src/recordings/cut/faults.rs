@@ -12,9 +12,7 @@ use turnstile_scenarios::{Injection, Step};
 use super::Moment;
 use crate::recordings::step;
 use crate::script::LEFT_ALONE;
-
-/// Path of the wrapper's control route that sets its behaviour.
-const BEHAVIOUR: &str = "/test/behaviour";
+use crate::stage::BEHAVIOUR_PATH;
 
 /// The steps that inject and end the faults, up to the end of the script.
 pub(super) fn moments(trace: &Trace) -> Vec<Moment> {
@@ -76,7 +74,7 @@ fn configured_at(trace: &Trace, at: Duration) -> Duration {
         let What::Observation(Observation::RequestSent { path, .. }) = &record.what else {
             return false;
         };
-        path == BEHAVIOUR
+        path == BEHAVIOUR_PATH
     });
     sent.map_or(at, |record| record.at)
 }

@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{Fault, Place, WireAnswer, WrapperBehaviour};
-use turnstile_judge::parties::WRAPPER;
 use turnstile_scenarios::{Answer as ReceiverAnswer, Injection, Json, SessionName, Spot};
 
 use crate::script::player::{Halt, Player};
-use crate::stage::{RECEIVER_AUTHORITY, wrapper_authority};
+use crate::stage::{RECEIVER_AUTHORITY, behaviour_url};
 
 impl Player<'_> {
     /// Injects a fault, and schedules its end if it has a duration.
@@ -21,7 +20,7 @@ impl Player<'_> {
             }
             Fault::Wrapper(behaviour) => {
                 self.wrapper_is_scripted = true;
-                let url = format!("http://{}/test/behaviour", wrapper_authority(WRAPPER));
+                let url = behaviour_url();
                 // The trace shows what the script asked for.
                 let applied = self.stage.subject.behaviour(&self.with_ids(behaviour));
                 self.script_fake("wrapper", url, json!(applied), spot)?;

@@ -4,12 +4,12 @@ use serde_json::Value;
 use turnstile_scenarios::Spot;
 
 use crate::script::player::{Halt, Player};
-use crate::stage::GATEWAY_AUTHORITY;
+use crate::stage::{GATEWAY_AUTHORITY, RELEASE_PATH};
 
 impl Player<'_> {
     /// Releases the requests parked under a tag.
     pub(super) fn release(&mut self, tag: &str, spot: Spot) -> Result<(), Halt> {
-        let url = format!("http://{GATEWAY_AUTHORITY}/test/release?tag={tag}");
+        let url = format!("http://{GATEWAY_AUTHORITY}{RELEASE_PATH}{tag}");
         let status = self.post_to_fake(url, Value::Null)?.map(|(status, _)| status);
         self.view.released(tag);
         match status {
