@@ -61,6 +61,11 @@ pub(crate) struct Expectations {
 }
 
 impl BaselineArguments {
+    /// Whether there is a file, for which the other scenarios matter.
+    pub(crate) fn has_file(&self) -> bool {
+        self.baseline.is_some()
+    }
+
     /// Reads the file. `is_known` says whether a scenario exists, and `is_complete` whether all of them are played.
     ///
     /// # Errors
