@@ -93,15 +93,12 @@ pub(crate) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let checked = arguments.reports.check().and_then(|()| arguments.live.check());
-    let subjects = match checked.and_then(|()| arguments.servers.subjects()) {
-        Ok(subjects) => subjects,
-        Err(error) => {
-            print_error(&error);
-            return Ok(Exit::Usage);
-        }
-    };
-    let expectations = match arguments.expectations(&library, entries.len()) {
-        Ok(expectations) => expectations,
+    let prepared = checked.and_then(|()| {
+        let subjects = arguments.servers.subjects()?;
+        Ok((subjects, arguments.expectations(&library, entries.len())?))
+    });
+    let (subjects, expectations) = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             print_error(&error);
             return Ok(Exit::Usage);
