@@ -35,7 +35,12 @@ impl OutputFile {
     ///
     /// It cannot be written, as a text.
     pub(crate) fn named(path: OsString) -> Result<Self, String> {
-        named(path)
+        let path = match path == STDOUT {
+            true => Path::new(".").join(path),
+            false => PathBuf::from(path),
+        };
+        try_to_write(&path).map_err(|error| format!("cannot write it: {error}"))?;
+        Ok(Self(path))
     }
 
     /// Whether it is standard output. A file of that name has the path `./-`.
@@ -112,18 +117,8 @@ impl ValueParserFactory for OutputFile {
     type Parser = ValueParser;
 
     fn value_parser() -> ValueParser {
-        OsStringValueParser::new().try_map(named).into()
+        OsStringValueParser::new().try_map(Self::named).into()
     }
-}
-
-/// Checks that a file can be written.
-fn named(path: OsString) -> Result<OutputFile, String> {
-    let path = match path == STDOUT {
-        true => Path::new(".").join(path),
-        false => PathBuf::from(path),
-    };
-    try_to_write(&path).map_err(|error| format!("cannot write it: {error}"))?;
-    Ok(OutputFile(path))
 }
 
 /// Tries to open a file for writing, without changing it.
@@ -148,7 +143,9 @@ mod tests {
     #[test]
     fn two_options_for_one_file_are_refused_under_any_name_of_it() {
         let folder = tempfile::tempdir().expect("a folder can be created");
-        let named = |name: &str| named(folder.path().join(name).into_os_string()).expect("it can be written");
+        let named = |name: &str| {
+            OutputFile::named(folder.path().join(name).into_os_string()).expect("it can be written")
+        };
         let (one, same, other) = (named("a"), named("./a"), named("b"));
         let check = |two: &OutputFile| {
             check_distinct(&[("--json", Some(&one)), ("-o", None), ("--junit", Some(two))])
@@ -168,7 +165,7 @@ mod tests {
     #[test]
     fn an_unwritable_file_is_refused_and_a_writable_one_is_unchanged() {
         let folder = tempfile::tempdir().expect("a folder can be created");
-        let named = |name: &str| named(folder.path().join(name).into_os_string());
+        let named = |name: &str| OutputFile::named(folder.path().join(name).into_os_string());
         assert!(named("missing/report.json").is_err());
         assert!(named("").is_err(), "a folder");
         assert!(named("new.json").is_ok());
