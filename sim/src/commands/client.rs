@@ -20,6 +20,7 @@ use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::report_files::ReportArguments;
 use super::reporting::Reporting;
+use super::target::quoted;
 
 /// Arguments of `turnstile client`.
 #[derive(Args)]
@@ -124,9 +125,8 @@ fn judge(
         |count| bar.set_position(count as u64),
         |played| {
             let id = &played.play.entry.id;
-            let command = command.replace('\'', r"'\''");
             reporting.report(&Event::Played {
-                replay: &format!("{} client {id} --command '{command}'", program()),
+                replay: &format!("{} client {id} --command {}", program(), quoted(command)),
                 played: &played,
             });
             ControlFlow::Continue(())
