@@ -93,17 +93,6 @@ pub fn play_all<'a>(
     play_all_by(plays, jobs, play_timed, progress, done);
 }
 
-/// As [`play_all_by`], until `done` breaks.
-pub fn play_until<'a, T: Send>(
-    plays: impl Iterator<Item = Play<'a>> + Send,
-    jobs: NonZeroUsize,
-    play: impl Fn(Play<'a>) -> T + Sync,
-    progress: impl FnMut(usize),
-    done: impl FnMut(T) -> ControlFlow<()>,
-) {
-    workers::in_order(plays, jobs, play, progress, done);
-}
-
 /// As [`play_all`], with a function that plays on the worker's thread.
 pub fn play_all_by<'a, T: Send>(
     plays: impl Iterator<Item = Play<'a>> + Send,

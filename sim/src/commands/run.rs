@@ -9,6 +9,7 @@ use turnstile::script::Options;
 use turnstile::stage::Subject;
 use turnstile::suite::{self, Play, Played};
 use turnstile::watch::Watch;
+use turnstile::workers;
 use turnstile_scenarios::{Entry, Library};
 
 use super::arguments::{
@@ -220,7 +221,7 @@ impl Runner<'_> {
         let terminal = terminal.with_seed(with_seed);
         let mut reporting = Reporting::start(count, terminal, files, self.expectations.follow());
         let bar = reporting.bar();
-        suite::play_until(
+        workers::in_order(
             arguments.shard.of(plays),
             arguments.jobs.count(),
             |play| played(self.expectations, play),
