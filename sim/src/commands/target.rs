@@ -23,6 +23,12 @@ const HTTP_PORT: u16 = 80;
 const WRAPPER: &str = "127.0.0.1:9000";
 /// Where the receiver listens by default.
 const RECEIVER: &str = "127.0.0.1:9200";
+/// The variable with the secret of users' tokens, unless a file names another.
+const API_SECRET: &str = "TURNSTILE_TARGET_API_SECRET";
+/// The variable with the secret of stream tickets, unless a file names another.
+const TICKET_SECRET: &str = "TURNSTILE_TARGET_TICKET_SECRET";
+/// The variable with the API key of internal procedures, unless a file names another.
+const INTERNAL_API_KEY: &str = "TURNSTILE_TARGET_INTERNAL_API_KEY";
 
 /// The server under test.
 #[derive(Args)]
@@ -52,7 +58,7 @@ pub(crate) struct TargetArguments {
     #[arg(
         long,
         value_name = "SECRET",
-        env = "TURNSTILE_TARGET_API_SECRET",
+        env = API_SECRET,
         hide_env_values = true
     )]
     api_secret: Option<String>,
@@ -60,7 +66,7 @@ pub(crate) struct TargetArguments {
     #[arg(
         long,
         value_name = "SECRET",
-        env = "TURNSTILE_TARGET_TICKET_SECRET",
+        env = TICKET_SECRET,
         hide_env_values = true
     )]
     ticket_secret: Option<String>,
@@ -68,7 +74,7 @@ pub(crate) struct TargetArguments {
     #[arg(
         long,
         value_name = "KEY",
-        env = "TURNSTILE_TARGET_INTERNAL_API_KEY",
+        env = INTERNAL_API_KEY,
         hide_env_values = true
     )]
     internal_api_key: Option<String>,
@@ -88,13 +94,6 @@ pub(crate) struct TargetArguments {
     #[arg(long, value_name = "HOST:PORT", requires = NAMED)]
     ingest_authority: Option<String>,
 }
-
-/// The variables with the secrets, unless a file names others.
-const VARIABLES: [&str; 3] = [
-    "TURNSTILE_TARGET_API_SECRET",
-    "TURNSTILE_TARGET_TICKET_SECRET",
-    "TURNSTILE_TARGET_INTERNAL_API_KEY",
-];
 
 /// A server under test, from the file and the options.
 pub(crate) struct Target {
@@ -161,11 +160,10 @@ impl TargetArguments {
         let variable = |named: Option<&Spanned<String>>, default: &str| {
             named.map_or_else(|| default.to_owned(), |named| named.as_ref().clone())
         };
-        let [api, ticket, internal_api_key] = VARIABLES;
         let secret_names = SecretNames {
-            api: variable(file.secrets.api.as_ref(), api),
-            ticket: variable(file.secrets.ticket.as_ref(), ticket),
-            internal_api_key: variable(file.secrets.internal_api_key.as_ref(), internal_api_key),
+            api: variable(file.secrets.api.as_ref(), API_SECRET),
+            ticket: variable(file.secrets.ticket.as_ref(), TICKET_SECRET),
+            internal_api_key: variable(file.secrets.internal_api_key.as_ref(), INTERNAL_API_KEY),
         };
         let ingest_authority = self.ingest_authority.clone().or(file.ingest_authority);
         Ok(Some(Target {
@@ -173,17 +171,22 @@ impl TargetArguments {
             restart_command: self.restart_command.clone().or(file.restart_command),
             profile: self.declared_profile()?.unwrap_or(file.profile),
             secrets: Secrets {
-                api: self.secret(&self.api_secret, file.secrets.api.as_ref(), "api-secret", &text)?,
+                api: self.secret(
+                    &self.api_secret,
+                    file.secrets.api.as_ref(),
+                    ("api-secret", API_SECRET),
+                    &text,
+                )?,
                 ticket: self.secret(
                     &self.ticket_secret,
                     file.secrets.ticket.as_ref(),
-                    "ticket-secret",
+                    ("ticket-secret", TICKET_SECRET),
                     &text,
                 )?,
                 internal_api_key: self.secret(
                     &self.internal_api_key,
                     file.secrets.internal_api_key.as_ref(),
-                    "internal-api-key",
+                    ("internal-api-key", INTERNAL_API_KEY),
                     &text,
                 )?,
             },
@@ -221,24 +224,24 @@ impl TargetArguments {
         Ok(Some(profile))
     }
 
-    /// A secret: that of the option, or else that of the variable that the file names.
+    /// A secret: that of the option, or else that of the variable that the file names. `name` is the option, and `default`
+    /// its own variable.
     fn secret(
         &self,
         given: &Option<String>,
         variable: Option<&Spanned<String>>,
-        name: &str,
+        (name, default): (&str, &str),
         text: &str,
     ) -> Result<String, String> {
         if let Some(secret) = given {
             return Ok(secret.clone());
         }
         let Some(variable) = variable else {
-            let option = name.to_uppercase().replace('-', "_");
             let key = name.trim_end_matches("-secret");
             return Err(match &self.config {
-                None => format!("--target requires --{name} or TURNSTILE_TARGET_{option} in the environment"),
+                None => format!("--target requires --{name} or {default} in the environment"),
                 Some(file) => format!(
-                    "{} names no variable for `secrets.{key}`: add one, or set --{name} or TURNSTILE_TARGET_{option}",
+                    "{} names no variable for `secrets.{key}`: add one, or set --{name} or {default}",
                     file.display()
                 ),
             });
