@@ -53,11 +53,7 @@ impl Baseline {
         };
         let id = &played.play.entry.id;
         if verdict.findings.is_empty() {
-            let entry = self
-                .entries()
-                .iter()
-                .find(|entry| entry.scenario.as_ref() == Some(id));
-            return match entry {
+            return match self.of_scenario(id).next().map(|index| &self.entries()[index]) {
                 None => Standing::Unlisted,
                 Some(entry) if entry.flaky => Standing::FlakyPass(listing(entry)),
                 Some(entry) => Standing::UnexpectedPass(listing(entry)),
@@ -90,6 +86,14 @@ impl Baseline {
             covering.insert(self.covers(id, finding).next()?);
         }
         Some(covering)
+    }
+
+    /// The indices of the entries that name a scenario.
+    fn of_scenario<'a>(&'a self, id: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let entries = self.entries().iter().enumerate();
+        entries
+            .filter(move |(_, entry)| entry.scenario.as_deref() == Some(id))
+            .map(|(index, _)| index)
     }
 
     /// The indices of the entries that cover a finding of a scenario.
@@ -125,12 +129,10 @@ impl<'a> Review<'a> {
     pub fn add(&mut self, played: &Played) {
         let Ok(verdict) = &played.verdict else { return };
         let id = &played.play.entry.id;
-        for (index, entry) in self.baseline.entries().iter().enumerate() {
-            if entry.scenario.as_ref() == Some(id) {
-                self.asked.insert(index);
-                if verdict.findings.is_empty() {
-                    self.met.insert(index);
-                }
+        for index in self.baseline.of_scenario(id) {
+            self.asked.insert(index);
+            if verdict.findings.is_empty() {
+                self.met.insert(index);
             }
         }
         for finding in &verdict.findings {
@@ -142,14 +144,16 @@ impl<'a> Review<'a> {
     /// all scenarios.
     pub fn stale(&self, is_complete: bool) -> Vec<&'a Expected> {
         let entries = self.baseline.entries().iter().enumerate();
-        let is_stale = |index: &usize, entry: &Expected| {
-            let could_be = self.asked.contains(index) || is_complete && entry.scenario.is_none();
-            could_be && !entry.flaky && !self.met.contains(index)
-        };
         entries
-            .filter(|(index, entry)| is_stale(index, entry))
+            .filter(|(index, _)| self.is_stale(*index, is_complete))
             .map(|(_, entry)| entry)
             .collect()
+    }
+
+    fn is_stale(&self, index: usize, is_complete: bool) -> bool {
+        let entry = &self.baseline.entries()[index];
+        let could_be = self.asked.contains(&index) || is_complete && entry.scenario.is_none();
+        could_be && !entry.flaky && !self.met.contains(&index)
     }
 }
 

@@ -50,14 +50,9 @@ impl<'a> Update<'a> {
     pub fn add(&mut self, played: &Played) {
         self.review.add(played);
         let id = &played.play.entry.id;
-        let of_scenario = || {
-            let entries = self.baseline.entries().iter().enumerate();
-            let entries = entries.filter(|(_, entry)| entry.scenario.as_ref() == Some(id));
-            entries.map(|(index, _)| index)
-        };
         match &played.standing {
-            Standing::UnexpectedPass(_) => self.passed.extend(of_scenario()),
-            Standing::FailedEachTime(_) => self.steady.extend(of_scenario()),
+            Standing::UnexpectedPass(_) => self.passed.extend(self.baseline.of_scenario(id)),
+            Standing::FailedEachTime(_) => self.steady.extend(self.baseline.of_scenario(id)),
             Standing::Unlisted => {
                 let first = played.verdict.iter().flat_map(LabelledFinding::all).next();
                 if let Some(finding) = first {
@@ -80,12 +75,9 @@ impl<'a> Update<'a> {
     ///
     /// If the file cannot be parsed, which it was before.
     pub fn text(&self, is_complete: bool) -> Result<Option<String>, TomlError> {
-        let stale = self.review.stale(is_complete);
-        let is_stale = |index: &usize| {
-            let entry = &self.baseline.entries()[*index];
-            self.passed.contains(index) || stale.iter().any(|stale| std::ptr::eq(*stale, entry))
-        };
-        let removed: Vec<usize> = (0..self.baseline.entries().len()).filter(is_stale).collect();
+        let is_removed =
+            |index: &usize| self.passed.contains(index) || self.review.is_stale(*index, is_complete);
+        let removed: Vec<usize> = (0..self.baseline.entries().len()).filter(is_removed).collect();
         if removed.is_empty() && self.added.is_empty() && self.steady.is_empty() {
             return Ok(None);
         }
