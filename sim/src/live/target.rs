@@ -11,7 +11,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use toml::Spanned;
-use turnstile_fault::Capability;
 use turnstile_profile::{Kind, Profile};
 use turnstile_scenarios::Problem;
 
@@ -90,15 +89,6 @@ pub struct ReceiverSettings {
     pub listen: Option<SocketAddr>,
     /// Authority at which the server reaches it, where that is not the address.
     pub reached_at: Option<String>,
-}
-
-impl Declared {
-    /// The capability in the vocabulary of scenarios.
-    pub fn capability(self) -> Capability {
-        match self {
-            Self::Sandboxes => Capability::Sandboxes,
-        }
-    }
 }
 
 impl TargetFile {

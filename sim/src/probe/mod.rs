@@ -54,8 +54,6 @@ pub struct Findings {
     pub sandboxes: bool,
     /// The profile, as far as it can be observed.
     pub profile: Profile,
-    /// Whether it survives its restart command.
-    pub restarts: bool,
     /// Names of the steps that failed.
     pub failed: Vec<&'static str>,
 }

@@ -294,7 +294,6 @@ impl Prober {
         let input = json!({"cloudAgentSessionId": self.session().id});
         let answer = self.contact.query("getSession", input, true)?;
         if status(&answer) == Some(200) {
-            self.findings.restarts = true;
             return Ok(Outcome::Pass(
                 "the server restarts, and keeps its sessions".to_owned(),
             ));
