@@ -1,8 +1,6 @@
 //! `turnstile run --live`: plays scenarios in real time against a server in a separate process.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,17 +8,16 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
-use turnstile::live::{Live, Outcome};
+use turnstile::live::{ANY_PORT, Live, Outcome};
 use turnstile::report::{Event, replay_in_real_time};
 use turnstile::script::Options;
-use turnstile::stage::{RECEIVER_AUTHORITY, SERVER_AUTHORITY, wrapper_authority};
+use turnstile::stage::{RECEIVER_AUTHORITY, wrapper_authority};
 use turnstile::suite::{Play, Played, all_cores};
 use turnstile::workers;
 use turnstile_fault::Capability;
-use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
-use turnstile_profile::Profile;
+use turnstile_judge::parties::{Secrets, WRAPPER};
 use turnstile_scenarios::Entry;
-use turnstile_world::live::{Doors, LiveSetup, ServerUnderTest};
+use turnstile_world::live::{Doors, ServerUnderTest};
 
 use super::arguments::ShownArguments;
 use super::baseline::Expectations;
@@ -42,10 +39,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LONG_PATIENCE: Duration = Duration::from_hours(1);
 /// The number of parallel plays: for each core if each has its own server, and else in all. All of them mostly wait.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
-/// The wall time after which a play waits no longer for what is pending.
-const PLAY_TIMEOUT: Duration = Duration::from_secs(60);
-/// A free loopback port.
-const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Why plays cannot be parallel.
 const ONE_WRAPPER: &str =
     "--jobs requires a target with sandboxes: the wrapper of one address serves one play after another";
@@ -126,34 +119,10 @@ impl LiveArguments {
 /// The reference server, a new process for each play.
 fn own(speed: u32, patience: Duration, interruption: Arc<AtomicBool>) -> Result<Live, String> {
     let secrets = Secrets::default();
-    Ok(Live {
-        setup: LiveSetup {
-            server: ServerUnderTest::Started(reference_server(&secrets)?),
-            party: SERVER.to_owned(),
-            authority: SERVER_AUTHORITY.to_owned(),
-            alias: None,
-            wrapper: wrapper_authority(WRAPPER),
-            front: None,
-            door: None,
-            listening: BTreeMap::new(),
-            reached_at: BTreeMap::new(),
-            interruption,
-            speed,
-        },
-        secrets,
-        profile: Profile::default(),
-        wrapper_version: None,
-        offers: BTreeSet::from([
-            Capability::Crash,
-            Capability::Downtime,
-            Capability::Sandboxes,
-            Capability::StoredSession,
-        ]),
-        patience,
-        play_timeout: PLAY_TIMEOUT,
-        keeps_playing: false,
-        doors: None,
-    })
+    let server = ServerUnderTest::Started(reference_server(&secrets)?);
+    let mut live = Live::new(server, secrets, speed, patience);
+    live.setup.interruption = interruption;
+    Ok(live)
 }
 
 /// A server to be probed: its wrapper is reached below any path, and the harness finds out which.
@@ -175,53 +144,38 @@ fn given(
     let server = target.find();
     let server = server.map_err(|problem| format!("{problem}; start the server or correct --target"))?;
     target.can_listen()?;
-    let mut listening = BTreeMap::new();
-    let mut offers = BTreeSet::new();
-    let (mut front, mut doors) = (None, None);
+    let server = ServerUnderTest::Given(server);
+    let mut live = Live::new(server, target.secrets, target.speed, patience);
+    live.profile = target.profile;
+    live.wrapper_version = target.wrapper_version;
     if target.sandboxes {
-        offers.insert(Capability::Sandboxes);
-    }
-    if jobs > NonZeroUsize::MIN {
-        let opened = Doors::open(target.wrapper, target.receiver);
-        doors = Some(opened.map_err(|error| format!("cannot listen for parallel plays: {error}"))?);
-        front = Some(ANY_PORT);
-    } else if target.sandboxes {
-        front = Some(target.wrapper);
-    } else {
-        listening.insert(wrapper_authority(WRAPPER), target.wrapper);
+        live.offers.insert(Capability::Sandboxes);
     }
     if target.restart_command.is_some() {
-        offers.insert(Capability::Crash);
-    }
-    if doors.is_none() {
-        listening.insert(RECEIVER_AUTHORITY.to_owned(), target.receiver);
+        live.offers.insert(Capability::Crash);
     }
     let advertised = target
         .receiver_reached_at
         .unwrap_or_else(|| target.receiver.to_string());
-    Ok(Live {
-        setup: LiveSetup {
-            server: ServerUnderTest::Given(server),
-            party: SERVER.to_owned(),
-            authority: SERVER_AUTHORITY.to_owned(),
-            alias: Some(target.ingest_authority),
-            wrapper: wrapper_authority(WRAPPER),
-            front,
-            door: None,
-            listening,
-            reached_at: BTreeMap::from([(RECEIVER_AUTHORITY.to_owned(), advertised)]),
-            interruption,
-            speed: target.speed,
-        },
-        secrets: target.secrets,
-        profile: target.profile,
-        wrapper_version: target.wrapper_version,
-        offers,
-        patience,
-        play_timeout: PLAY_TIMEOUT,
-        keeps_playing: false,
-        doors,
-    })
+    let setup = &mut live.setup;
+    setup.interruption = interruption;
+    setup.alias = Some(target.ingest_authority);
+    setup.reached_at.insert(RECEIVER_AUTHORITY.to_owned(), advertised);
+    if jobs > NonZeroUsize::MIN {
+        let opened = Doors::open(target.wrapper, target.receiver);
+        live.doors = Some(opened.map_err(|error| format!("cannot listen for parallel plays: {error}"))?);
+        setup.front = Some(ANY_PORT);
+        return Ok(live);
+    }
+    setup
+        .listening
+        .insert(RECEIVER_AUTHORITY.to_owned(), target.receiver);
+    if target.sandboxes {
+        setup.front = Some(target.wrapper);
+    } else {
+        setup.listening.insert(wrapper_authority(WRAPPER), target.wrapper);
+    }
+    Ok(live)
 }
 
 /// Plays and judges scenarios in real time.

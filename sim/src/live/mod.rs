@@ -6,13 +6,13 @@
 pub mod target;
 mod weaker;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use turnstile_fault::Capability;
-use turnstile_judge::parties::Secrets;
+use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{Expectation, Scenario};
 use turnstile_seams::error_chain::with_sources;
@@ -20,15 +20,18 @@ use turnstile_world::live::{Doors, LiveSetup, LiveWorld, ServerUnderTest};
 
 use crate::script::{self, HarnessError, Length, Options, Settling, Target, Verdict};
 use crate::stage::identity::PlayIdentity;
-use crate::stage::{self, RECEIVER_AUTHORITY};
+use crate::stage::{self, RECEIVER_AUTHORITY, SERVER_AUTHORITY, wrapper_authority};
 use crate::suite;
 
 /// How much longer than in the simulated world the server may take to settle, on the parties' clock: retries can be
 /// later than there.
 const AFTERMATH: Duration = Duration::from_mins(2);
 
+/// The wall time after which a play waits no longer for what is pending, unless another one is set.
+const PLAY_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A free loopback port.
-const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A server under test and the settings of live plays.
 #[derive(Clone)]
@@ -92,6 +95,43 @@ pub enum Outcome {
 }
 
 impl Live {
+    /// Plays against a server with the default profile, and without fixed addresses of parties. A server that the harness
+    /// starts offers what the reference server can do, another one nothing.
+    pub fn new(server: ServerUnderTest, secrets: Secrets, speed: u32, patience: Duration) -> Self {
+        let offers = match server {
+            ServerUnderTest::Started(_) => BTreeSet::from([
+                Capability::Crash,
+                Capability::Downtime,
+                Capability::Sandboxes,
+                Capability::StoredSession,
+            ]),
+            ServerUnderTest::Given(_) => BTreeSet::new(),
+        };
+        Self {
+            setup: LiveSetup {
+                server,
+                party: SERVER.to_owned(),
+                authority: SERVER_AUTHORITY.to_owned(),
+                alias: None,
+                wrapper: wrapper_authority(WRAPPER),
+                front: None,
+                door: None,
+                listening: BTreeMap::new(),
+                reached_at: BTreeMap::new(),
+                interruption: Arc::default(),
+                speed,
+            },
+            secrets,
+            profile: Profile::default(),
+            wrapper_version: None,
+            offers,
+            patience,
+            play_timeout: PLAY_TIMEOUT,
+            keeps_playing: false,
+            doors: None,
+        }
+    }
+
     /// Plays a scenario on the first of its surfaces, or skips it.
     pub fn play(&self, scenario: &Scenario, seed: u64) -> Outcome {
         // A server without crash points can still be killed.

@@ -2,24 +2,20 @@
 //!
 //! Covers scenarios that take little time; `turnstile run --live --slow` plays all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use turnstile::live::{Live, Outcome};
-use turnstile::stage::{SERVER_AUTHORITY, wrapper_authority};
 use turnstile::workers;
 use turnstile_fault::Capability;
-use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
-use turnstile_profile::Profile;
+use turnstile_judge::parties::Secrets;
 use turnstile_scenarios::Scenario;
-use turnstile_world::live::{LiveSetup, ServerUnderTest, StartedServer};
+use turnstile_world::live::{ServerUnderTest, StartedServer};
 
 use crate::library::library;
 use crate::tool::{command, stderr, stdout};
@@ -44,34 +40,7 @@ fn live() -> Live {
             variable("TURNSTILE_INTERNAL_API_KEY", &secrets.internal_api_key),
         ],
     };
-    Live {
-        setup: LiveSetup {
-            server: ServerUnderTest::Started(server),
-            party: SERVER.to_owned(),
-            authority: SERVER_AUTHORITY.to_owned(),
-            alias: None,
-            wrapper: wrapper_authority(WRAPPER),
-            front: None,
-            door: None,
-            listening: BTreeMap::new(),
-            reached_at: BTreeMap::new(),
-            interruption: Arc::default(),
-            speed: SPEED,
-        },
-        secrets,
-        profile: Profile::default(),
-        wrapper_version: None,
-        offers: BTreeSet::from([
-            Capability::Crash,
-            Capability::Downtime,
-            Capability::Sandboxes,
-            Capability::StoredSession,
-        ]),
-        patience: TIME_LIMIT,
-        play_timeout: Duration::from_secs(60),
-        keeps_playing: false,
-        doors: None,
-    }
+    Live::new(ServerUnderTest::Started(server), secrets, SPEED, TIME_LIMIT)
 }
 
 #[test]
