@@ -51,6 +51,12 @@ pub(crate) fn print_error(text: &str) {
     anstream::eprintln!("{style}error:{style:#} {text}");
 }
 
+/// Prints an error in the arguments or their files, and returns its exit status.
+pub(crate) fn usage_error(text: &str) -> Exit {
+    print_error(text);
+    Exit::Usage
+}
+
 /// Prints a note on standard error.
 pub(crate) fn print_note(text: &str) {
     let style = anstyle::AnsiColor::Cyan.on_default().bold();

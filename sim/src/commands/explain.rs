@@ -6,8 +6,8 @@ use clap::{Args, CommandFactory as _};
 use turnstile::explain::{self, CommandHelp, Document, Sources};
 
 use super::built_in;
-use super::exit::{Exit, print_error};
-use super::library::{LibraryArguments, load_silently};
+use super::exit::{Exit, print_error, usage_error};
+use super::library::LibraryArguments;
 use crate::Arguments;
 
 /// What to explain.
@@ -37,9 +37,9 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
         }
         return Ok(Exit::Passed);
     };
-    let library = match load_silently(&arguments.library) {
+    let library = match arguments.library.load() {
         Ok(library) => library,
-        Err(exit) => return Ok(exit),
+        Err(error) => return Ok(usage_error(&error)),
     };
     let commands = commands();
     let sources = Sources {

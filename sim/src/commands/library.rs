@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use turnstile_scenarios::{
-    Entry, LARGEST_FILE, Library, LibraryErrors, Scenario, Selection, UnmatchedFilter, read_file,
-};
+use turnstile_scenarios::{Entry, LARGEST_FILE, Library, Scenario, Selection, UnmatchedFilter, read_file};
 
 use super::built_in;
-use super::exit::{Exit, print_error, print_note};
+use super::exit::{Exit, print_note, usage_error};
 use super::suggestions::similar_ids;
 
 /// The folder that is used instead of the built-in scenarios if it contains scenarios.
@@ -24,9 +22,14 @@ pub(crate) struct LibraryArguments {
 }
 
 impl LibraryArguments {
-    /// All scenarios of the folder; `None` if it is missing or a script is invalid.
-    pub(crate) fn load_quietly(&self) -> Option<Library> {
-        self.read().ok()
+    /// All scenarios of the folder, or the error as a text.
+    pub(crate) fn load(&self) -> Result<Library, String> {
+        let loaded = match self.folder() {
+            Some(folder) if !folder.is_dir() => return Err(format!("no such folder: {}", folder.display())),
+            Some(folder) => Library::load(folder),
+            None => built_in::library(),
+        };
+        loaded.map_err(|errors| errors.to_string())
     }
 
     /// The folder; `None` if it is the default.
@@ -47,10 +50,6 @@ impl LibraryArguments {
     /// The folder whose paths are ids.
     fn root(&self) -> &Path {
         self.folder().unwrap_or(Path::new(FOLDER))
-    }
-
-    fn read(&self) -> Result<Library, LibraryErrors> {
-        self.folder().map_or_else(built_in::library, Library::load)
     }
 
     /// Prints which scenarios are used, unless the user chose them or the folder is that of a checkout.
@@ -85,39 +84,32 @@ impl ScenarioArguments {
     /// All scenarios of the folder, unless only scripts are named, and the scripts that are named. Prints an error before
     /// it returns one.
     pub(crate) fn load(&self) -> Result<Library, Exit> {
+        self.load_after(|| self.library.print_choice())
+            .map_err(|error| usage_error(&error))
+    }
+
+    /// As [`Self::load`], with errors as texts. Calls `before` before it loads the folder.
+    fn load_after(&self, before: impl FnOnce()) -> Result<Library, String> {
         let selection = self.selection()?;
-        let root = self.library.root();
-        let named = Library::of_files(root, selection.files()).map_err(|errors| invalid(&errors))?;
+        let named = Library::of_files(self.library.root(), selection.files());
+        let named = named.map_err(|errors| errors.to_string())?;
         if !selection.is_of_library() {
             return Ok(named);
         }
-        let mut library = load(&self.library)?;
+        before();
+        let mut library = self.library.load()?;
         library.extend(named);
         Ok(library)
     }
 
-    /// As [`Self::load`]; `None` after an error, which is not printed.
-    pub(crate) fn load_quietly(&self) -> Option<Library> {
-        let selection = Selection::parse(self.filters.iter().map(String::as_str)).ok()?;
-        let named = Library::of_files(self.library.root(), selection.files()).ok()?;
-        if !selection.is_of_library() {
-            return Some(named);
-        }
-        let mut library = self.library.load_quietly()?;
-        library.extend(named);
-        Some(library)
-    }
-
     /// The selected scenarios: at least one. Prints an error before it returns one.
     pub(crate) fn select<'a>(&self, library: &'a Library) -> Result<Vec<&'a Entry>, Exit> {
-        match library.select(&self.selection()?) {
-            Ok(entries) if entries.is_empty() => {
-                print_error(match library.entries().is_empty() {
-                    true => "no scenarios in the folder",
-                    false => "the filters exclude all scenarios",
-                });
-                Err(Exit::Usage)
-            }
+        let selection = self.selection().map_err(|error| usage_error(&error))?;
+        match library.select(&selection) {
+            Ok(entries) if entries.is_empty() => Err(usage_error(match library.entries().is_empty() {
+                true => "no scenarios in the folder",
+                false => "the filters exclude all scenarios",
+            })),
             Ok(entries) => Ok(entries),
             Err(UnmatchedFilter(filter)) => Err(nothing_matches(&filter, library)),
         }
@@ -125,8 +117,8 @@ impl ScenarioArguments {
 
     /// The first filter that selects nothing, if there is one.
     pub(crate) fn unmatched_filter(&self) -> Option<String> {
-        let selection = Selection::parse(self.filters.iter().map(String::as_str)).ok()?;
-        let Some(library) = self.load_quietly() else {
+        let selection = self.selection().ok()?;
+        let Ok(library) = self.load_after(|| {}) else {
             // Without a folder, no filter selects anything.
             return self.filters.first().cloned();
         };
@@ -136,32 +128,9 @@ impl ScenarioArguments {
             .map(|UnmatchedFilter(filter)| filter)
     }
 
-    fn selection(&self) -> Result<Selection, Exit> {
-        Selection::parse(self.filters.iter().map(String::as_str)).map_err(|error| {
-            print_error(&error.to_string());
-            Exit::Usage
-        })
+    fn selection(&self) -> Result<Selection, String> {
+        Selection::parse(self.filters.iter().map(String::as_str)).map_err(|error| error.to_string())
     }
-}
-
-fn invalid(errors: &LibraryErrors) -> Exit {
-    print_error(&errors.to_string());
-    Exit::Usage
-}
-
-/// All scenarios of the folder. Prints an error before it returns one.
-fn load(arguments: &LibraryArguments) -> Result<Library, Exit> {
-    arguments.print_choice();
-    load_silently(arguments)
-}
-
-/// As [`load`], without a note that says which scenarios are used.
-pub(crate) fn load_silently(arguments: &LibraryArguments) -> Result<Library, Exit> {
-    if let Some(folder) = arguments.folder().filter(|folder| !folder.is_dir()) {
-        print_error(&format!("no such folder: {}", folder.display()));
-        return Err(Exit::Usage);
-    }
-    arguments.read().map_err(|errors| invalid(&errors))
 }
 
 /// Reads one scenario. A path that does not exist may be that of a built-in script.
@@ -177,9 +146,8 @@ pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
 
 /// Prints that a filter selects no scenario.
 fn nothing_matches(filter: &str, library: &Library) -> Exit {
-    print_error(&match similar_ids(filter, library).as_slice() {
+    usage_error(&match similar_ids(filter, library).as_slice() {
         [] => format!("no scenario matches {filter:?}; `turnstile list` shows all ids"),
         ids => format!("no scenario matches {filter:?}; did you mean {}?", ids.join(", ")),
-    });
-    Exit::Usage
+    })
 }

@@ -8,7 +8,7 @@ use turnstile::report::Status;
 use turnstile::script::HarnessError;
 use turnstile_scenarios::printable;
 
-use super::exit::{Exit, print_error};
+use super::exit::{Exit, print_error, usage_error};
 use super::interruption::Interruption;
 use super::live::probed;
 use super::output_file::OutputFile;
@@ -28,8 +28,8 @@ pub(crate) struct ProbeArguments {
 pub(crate) fn probe(arguments: &ProbeArguments) -> io::Result<Exit> {
     let target = match arguments.target.target() {
         Ok(Some(target)) => target,
-        Ok(None) => return Ok(usage("probe needs a server: set --target or --config")),
-        Err(error) => return Ok(usage(&error)),
+        Ok(None) => return Ok(usage_error("probe needs a server: set --target or --config")),
+        Err(error) => return Ok(usage_error(&error)),
     };
     let declared = target.declaration();
     let mut out = anstream::stdout();
@@ -46,7 +46,7 @@ pub(crate) fn probe(arguments: &ProbeArguments) -> io::Result<Exit> {
     let interruption = Interruption::listen();
     let live = match probed(target, interruption) {
         Ok(live) => live,
-        Err(error) => return Ok(usage(&error)),
+        Err(error) => return Ok(usage_error(&error)),
     };
     let probed = probe::probe(&live, &mut print);
     printed?;
@@ -62,11 +62,6 @@ pub(crate) fn probe(arguments: &ProbeArguments) -> io::Result<Exit> {
             Ok(Exit::Harness)
         }
     }
-}
-
-fn usage(error: &str) -> Exit {
-    print_error(error);
-    Exit::Usage
 }
 
 /// Prints the result and writes the file.

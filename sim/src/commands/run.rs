@@ -75,7 +75,7 @@ impl RunArguments {
         }
         // An entry may be about a scenario of the folder although only a file is played.
         let mut known = library.clone();
-        known.extend(self.scenarios.library.load_quietly().unwrap_or_default());
+        known.extend(self.scenarios.library.load().unwrap_or_default());
         let is_partial = self.last_failed || self.fail_fast || self.shard.of > 1;
         let is_known = |id: &str| known.entries().iter().any(|entry| entry.id == id);
         self.baseline
