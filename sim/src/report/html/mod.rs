@@ -85,11 +85,9 @@ impl HtmlReport {
     }
 
     fn add(&mut self, played: &Played, replay: &str) {
-        let slug = self.slug(&super::name_of_play(&played.play, self.with_seed));
-        let mut page = PlayPage::of(played, replay, self.with_seed, slug);
-        if self.is_single {
-            page.data.clear();
-        }
+        let name = super::name_of_play(&played.play, self.with_seed);
+        let slug = self.slug(&name);
+        let page = PlayPage::of(played, replay, [name, slug], !self.is_single);
         self.plays.push(page);
     }
 

@@ -9,7 +9,7 @@ use crate::report::picture::Picture;
 use crate::report::sequence::{Row, rows};
 use crate::report::source::Source;
 use crate::report::style::Status;
-use crate::report::{Heading, name_of_play, timeline};
+use crate::report::{Heading, timeline};
 use crate::script::Verdict;
 use crate::suite::Played;
 
@@ -37,7 +37,6 @@ pub(super) struct PlayPage {
     /// Time up to the end of the last step, in seconds.
     pub played: String,
     pub replay: String,
-    pub digest: String,
     /// The error of the harness.
     pub error: Option<String>,
     /// What a baseline says of it.
@@ -52,7 +51,7 @@ pub(super) struct PlayPage {
     pub sequence: Vec<Row>,
     /// The number of events in the timeline.
     pub events: usize,
-    /// The packed data of the timeline, which also has the wire log. Written beside the page.
+    /// The packed data of the timeline, which also has the wire log. Written beside the page; empty without a timeline.
     #[serde(skip)]
     pub data: String,
 }
@@ -87,8 +86,8 @@ pub(super) struct SourceLine {
 }
 
 impl PlayPage {
-    /// The page of a play with the address `slug`.
-    pub fn of(played: &Played, replay: &str, with_seed: bool, slug: String) -> Self {
+    /// The page of a play. `with_timeline` packs the data of its timeline too.
+    pub fn of(played: &Played, replay: &str, [name, slug]: [String; 2], with_timeline: bool) -> Self {
         let entry = played.play.entry;
         let scenario = &entry.scenario;
         let source = Source::of(entry);
@@ -101,12 +100,12 @@ impl PlayPage {
             .collect();
         let heading = Heading::of(&played.play, replay);
         let (sequence, data, events) = verdict.map_or_else(Default::default, |verdict| {
-            drawn(verdict, &heading, &source, played)
+            drawn(verdict, &heading, &source, played, with_timeline)
         });
         let number = |seconds: f64| format!("{seconds:.3}");
         Self {
             slug,
-            name: name_of_play(&played.play, with_seed),
+            name,
             title: scenario.title.clone(),
             about: scenario.about.clone(),
             seam: word(&scenario.seam),
@@ -117,7 +116,6 @@ impl PlayPage {
             wall: number(played.wall.as_secs_f64()),
             played: verdict.map_or(String::new(), |verdict| number(verdict.played.as_secs_f64())),
             replay: replay.to_owned(),
-            digest: verdict.map_or(String::new(), |verdict| verdict.trace.digest().to_string()),
             error: played.verdict.as_ref().err().map(ToString::to_string),
             standing: played.standing.sentence(),
             warnings: verdict
@@ -147,6 +145,7 @@ fn drawn(
     heading: &Heading,
     source: &Source,
     played: &Played,
+    with_timeline: bool,
 ) -> (Vec<Row>, String, usize) {
     let picture = Picture::of(verdict);
     let sequence = rows(
@@ -156,9 +155,13 @@ fn drawn(
     );
     let events = picture.events.len();
     let scenario = &played.play.entry.scenario;
-    let data = packed(&timeline::Data::to_pack(
-        verdict, picture, heading, source, scenario,
-    ));
+    let data = if with_timeline {
+        packed(&timeline::Data::to_pack(
+            verdict, picture, heading, source, scenario,
+        ))
+    } else {
+        String::new()
+    };
     (sequence, data, events)
 }
 
