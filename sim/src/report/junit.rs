@@ -14,13 +14,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
-use serde_json::Value;
 use turnstile_scenarios::{Entry, Seam};
 
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
 use super::sequence::lines_up_to_finding;
-use super::{FailureDetail, name_of_play};
+use super::{FailureDetail, name_of_play, name_of_seam};
 use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
 
@@ -78,7 +77,7 @@ impl JunitReport {
         let seam = entry.scenario.seam;
         let name = name_of_play(&played.play, self.with_seed);
         let mut case = TestCase::new(name, status(played, replay));
-        case.set_classname(name_of(seam)).set_time(played.wall);
+        case.set_classname(name_of_seam(seam)).set_time(played.wall);
         let mut out = vec![entry.scenario.title.clone(), replay_line(replay)];
         out.extend(played.standing.sentence());
         for warning in played.verdict.iter().flat_map(LabelledFinding::warnings) {
@@ -92,7 +91,7 @@ impl JunitReport {
         case.set_system_out(out.join("\n").trim_end());
         let suite = self.suites.entry(seam);
         suite
-            .or_insert_with(|| TestSuite::new(name_of(seam)))
+            .or_insert_with(|| TestSuite::new(name_of_seam(seam)))
             .add_test_case(case);
         *self.suite_times.entry(seam).or_default() += played.wall;
     }
@@ -111,11 +110,11 @@ impl JunitReport {
         let mut status = TestCaseStatus::skipped();
         status.set_message(reason);
         let mut case = TestCase::new(entry.id.clone(), status);
-        case.set_classname(name_of(seam));
+        case.set_classname(name_of_seam(seam));
         case.set_system_out(entry.scenario.title.as_str());
         let suite = self.suites.entry(seam);
         suite
-            .or_insert_with(|| TestSuite::new(name_of(seam)))
+            .or_insert_with(|| TestSuite::new(name_of_seam(seam)))
             .add_test_case(case);
         self.suite_times.entry(seam).or_default();
     }
@@ -174,13 +173,6 @@ pub(crate) fn write_valid(report: &Report, mut out: impl io::Write) -> io::Resul
     let (start, end) = excess.unwrap_or_default();
     out.write_all(&text.as_bytes()[..start])?;
     out.write_all(&text.as_bytes()[end..])
-}
-
-/// A seam as scripts write it.
-fn name_of(seam: Seam) -> String {
-    let written = serde_json::to_value(seam).ok();
-    let word = written.as_ref().and_then(Value::as_str);
-    word.expect("a seam is written as a word").to_owned()
 }
 
 fn status(played: &Played, replay: &str) -> TestCaseStatus {

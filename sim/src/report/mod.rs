@@ -58,7 +58,8 @@ pub use self::terminal::{FailureDetail, TerminalReporter, Verbosity};
 pub use self::timeline::TimelineReport;
 pub use self::unclean::write_unclean;
 use crate::suite::Play;
-use turnstile_scenarios::Surface;
+use serde_json::Value;
+use turnstile_scenarios::{Seam, Surface};
 
 /// The name of a play in a list of plays: the id of the scenario, the seed if `with_seed`, and the mutant.
 pub fn name_of_play(play: &Play, with_seed: bool) -> String {
@@ -70,6 +71,13 @@ pub fn name_of_play(play: &Play, with_seed: bool) -> String {
         name.push_str(&format!(" (breaking {mutant})"));
     }
     name
+}
+
+/// A seam as scripts write it.
+fn name_of_seam(seam: Seam) -> String {
+    let written = serde_json::to_value(seam).ok();
+    let word = written.as_ref().and_then(Value::as_str);
+    word.expect("a seam is written as a word").to_owned()
 }
 
 /// Identifies a run in a report.

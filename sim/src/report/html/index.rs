@@ -8,7 +8,7 @@ use turnstile_judge::rules;
 
 use super::compare::Comparison;
 use super::play::PlayPage;
-use crate::report::json::{Counts, JsonReport};
+use crate::report::json::{Counts, JsonReport, SkipReport};
 
 /// The kind of findings that no rule for all runs reports.
 const OF_SCRIPTS: &str = "failed steps and expectations";
@@ -26,7 +26,7 @@ pub(super) struct Index<'a> {
     /// Wall time of all plays in seconds. Plays run in parallel, so the run took less.
     wall: String,
     groups: Vec<Group<'a>>,
-    skips: BTreeMap<&'a str, Vec<&'a Skip>>,
+    skips: BTreeMap<&'a str, Vec<&'a SkipReport>>,
     sections: Vec<Section>,
     seams: BTreeSet<&'a str>,
     surfaces: BTreeSet<&'a str>,
@@ -34,15 +34,6 @@ pub(super) struct Index<'a> {
     /// The names of violated rules.
     rules: BTreeSet<&'a str>,
     comparison: Option<Comparison>,
-}
-
-/// A skipped scenario.
-#[derive(Debug, Serialize)]
-pub(super) struct Skip {
-    pub id: String,
-    pub title: String,
-    pub seam: String,
-    pub reason: String,
 }
 
 /// Findings of one kind: of one rule for all runs, or of scripts.
@@ -83,28 +74,27 @@ impl<'a> Index<'a> {
     pub fn of(
         name: &'a str,
         plays: &'a [PlayPage],
-        skips: &'a [Skip],
-        json: &JsonReport,
+        json: &'a JsonReport,
         comparison: Option<Comparison>,
     ) -> Self {
         let wall: u64 = json.plays.iter().map(|play| play.wall_us).sum();
-        let mut by_reason: BTreeMap<&str, Vec<&Skip>> = BTreeMap::new();
-        for skip in skips {
-            by_reason.entry(&skip.reason).or_default().push(skip);
+        let mut skips: BTreeMap<&str, Vec<&SkipReport>> = BTreeMap::new();
+        for skip in &json.skips {
+            skips.entry(&skip.reason).or_default().push(skip);
         }
-        let findings = || plays.iter().flat_map(|play| &play.findings);
+        let findings = plays.iter().flat_map(|play| &play.findings);
         Self {
             name,
             version: env!("CARGO_PKG_VERSION"),
             counts: json.counts,
             wall: format!("{:.1}", wall as f64 / 1e6),
             groups: groups(plays),
-            skips: by_reason,
+            skips,
             sections: sections(plays),
             seams: plays.iter().map(|play| &*play.seam).collect(),
             surfaces: plays.iter().map(|play| play.surface).collect(),
             mutants: plays.iter().filter_map(|play| play.mutant.as_deref()).collect(),
-            rules: findings()
+            rules: findings
                 .filter(|finding| finding.line.is_none())
                 .map(|finding| &*finding.rule)
                 .collect(),

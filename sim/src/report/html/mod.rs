@@ -23,8 +23,8 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
 use self::compare::{Comparison, compare};
-use self::index::{Index, Skip};
-use self::play::{PlayPage, word};
+use self::index::Index;
+use self::play::PlayPage;
 use super::event::{Event, Reporter};
 use super::json::JsonReport;
 use super::timeline;
@@ -52,7 +52,6 @@ pub struct HtmlReport {
     name: String,
     earlier: Option<String>,
     plays: Vec<PlayPage>,
-    skips: Vec<Skip>,
     slugs: BTreeSet<String>,
     json: JsonReport,
 }
@@ -127,13 +126,7 @@ impl HtmlReport {
     }
 
     fn index(&self) -> Index<'_> {
-        Index::of(
-            &self.name,
-            &self.plays,
-            &self.skips,
-            &self.json,
-            self.comparison(),
-        )
+        Index::of(&self.name, &self.plays, &self.json, self.comparison())
     }
 
     /// Writes the pages into a folder that exists.
@@ -193,15 +186,8 @@ impl HtmlReport {
 impl Reporter for HtmlReport {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         self.json.report(event)?;
-        match *event {
-            Event::Played { played, replay } => self.add(played, replay),
-            Event::Skipped { entry, reason } => self.skips.push(Skip {
-                id: entry.id.clone(),
-                title: entry.scenario.title.clone(),
-                seam: word(&entry.scenario.seam),
-                reason: reason.to_owned(),
-            }),
-            Event::Stale { .. } | Event::Finished { .. } => {}
+        if let Event::Played { played, replay } = *event {
+            self.add(played, replay);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::report::picture::Picture;
 use crate::report::sequence::{Row, rows};
 use crate::report::source::Source;
 use crate::report::style::Status;
-use crate::report::{Heading, timeline};
+use crate::report::{Heading, name_of_seam, timeline};
 use crate::script::Verdict;
 use crate::suite::Played;
 
@@ -108,7 +108,7 @@ impl PlayPage {
             name,
             title: scenario.title.clone(),
             about: scenario.about.clone(),
-            seam: word(&scenario.seam),
+            seam: name_of_seam(scenario.seam),
             surface: scenario.api.first().name(),
             seed: played.play.options.seed,
             mutant: played.play.options.subject.mutant(),
@@ -187,16 +187,6 @@ fn status(played: &Played) -> &'static str {
         Status::UnexpectedPass => "unexpected",
         Status::Skip => "skipped",
     }
-}
-
-/// A value as scripts write it.
-pub(super) fn word(value: &impl Serialize) -> String {
-    let written = serde_json::to_value(value).ok();
-    written
-        .as_ref()
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
 }
 
 impl FindingView {
