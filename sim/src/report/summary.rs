@@ -5,9 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::event::{Event, Reporter};
-use super::style::counts;
-use crate::standing::Standing;
-use crate::suite::Outcome;
+use super::style::{Status, counts};
 
 /// Plays, counted by their outcome.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,12 +52,13 @@ impl Reporter for Summary {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Played { played, .. } => {
-                match (played.outcome(), &played.standing) {
-                    (Outcome::Passed(_), Standing::UnexpectedPass(_)) => self.unexpected_passes += 1,
-                    (Outcome::Failed(_), Standing::ExpectedFailure(_)) => self.expected_failures += 1,
-                    (Outcome::Passed(_), _) => self.passed += 1,
-                    (Outcome::Failed(_), _) => self.failed += 1,
-                    (Outcome::HarnessFailed(_), _) => self.errors += 1,
+                match Status::of(played) {
+                    Status::Pass => self.passed += 1,
+                    Status::Fail => self.failed += 1,
+                    Status::ExpectedFailure => self.expected_failures += 1,
+                    Status::UnexpectedPass => self.unexpected_passes += 1,
+                    // A play is not skipped.
+                    Status::Error | Status::Skip => self.errors += 1,
                 }
                 if let Ok(verdict) = &played.verdict {
                     self.warnings += verdict.warnings.len();
