@@ -4,6 +4,7 @@ use std::io;
 
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
+use super::stale_sentence;
 use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
 
@@ -46,10 +47,7 @@ impl Reporter for AnnotationsReport {
         match event {
             Event::Played { played, .. } => self.add(played),
             Event::Stale { place, subject } => {
-                self.add_error(
-                    place,
-                    &format!("{subject} failed nowhere, and is expected to fail"),
-                );
+                self.add_error(place, &stale_sentence(subject));
             }
             Event::Skipped { .. } | Event::Finished { .. } => {}
         }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use super::FailureDetail;
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
 use super::sequence::lines_up_to_finding;
 use super::summary::Summary;
+use super::{FailureDetail, stale_sentence};
 use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
 
@@ -136,7 +136,7 @@ impl MarkdownReport {
     }
 
     fn add_stale(&mut self, place: &str, subject: &str) {
-        let text = format!("{subject} failed nowhere, and is expected to fail: remove the entry");
+        let text = format!("{}: remove the entry", stale_sentence(subject));
         self.failures.push(Failure {
             name: place.to_owned(),
             title: "a stale entry".to_owned(),

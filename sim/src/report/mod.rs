@@ -73,6 +73,11 @@ pub fn name_of_play(play: &Play, with_seed: bool) -> String {
     name
 }
 
+/// What is wrong with an entry of a baseline that no play has met; `subject` is what the entry is about.
+fn stale_sentence(subject: &str) -> String {
+    format!("{subject} failed nowhere, and is expected to fail")
+}
+
 /// A seam as scripts write it.
 fn name_of_seam(seam: Seam) -> String {
     let written = serde_json::to_value(seam).ok();

@@ -9,10 +9,10 @@ use turnstile_scenarios::{Entry, printable, shortened};
 
 use super::event::{Event, Reporter};
 use super::finding::LabelledFinding;
-use super::name_of_play;
 use super::sequence::lines_up_to_finding;
 use super::style::{BAD, GOOD, QUIET, Status, WARNING, seconds, wall_time};
 use super::summary::Summary;
+use super::{name_of_play, stale_sentence};
 use crate::script::Verdict;
 use crate::standing::Standing;
 use crate::suite::{Outcome, Play, Played};
@@ -257,11 +257,8 @@ impl<W: Write> TerminalReporter<W> {
         let (status, wall) = (Status::UnexpectedPass, wall_time(None));
         let place = printable(place);
         writeln!(self.out, "{status} {wall} {place}")?;
-        let subject = printable(subject);
-        writeln!(
-            self.out,
-            "    {subject} failed nowhere, and is expected to fail: remove the entry"
-        )
+        let sentence = stale_sentence(subject);
+        writeln!(self.out, "    {}: remove the entry", printable(&sentence))
     }
 
     fn write_findings(&mut self, verdict: &Verdict) -> io::Result<()> {
