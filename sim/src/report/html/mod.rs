@@ -145,7 +145,7 @@ impl HtmlReport {
         }
         fs::write(folder.join("style.css"), STYLE)?;
         fs::write(folder.join("index.js"), INDEX_SCRIPT)?;
-        fs::write(folder.join("play.js"), PLAY_SCRIPT)?;
+        fs::write(folder.join("play.js"), [timeline::UNPACK, PLAY_SCRIPT].concat())?;
         fs::write(folder.join("timeline.html"), timeline::shell())?;
         for play in &self.plays {
             let page = templates.filled(

@@ -1,7 +1,5 @@
 // Loads the data of the run that the address names, and then runs the scripts of the timeline.
 
-"use strict";
-
 function fail(text) {
   const error = document.getElementById("error");
   error.hidden = false;
@@ -17,9 +15,7 @@ function runScript(fill) {
 
 /** Called by the file with the data. */
 async function turnstileData(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  document.getElementById("data").textContent = await new Response(stream).text();
+  document.getElementById("data").textContent = await inflated(text);
   runScript((script) => { script.textContent = document.getElementById("code").textContent; });
 }
 

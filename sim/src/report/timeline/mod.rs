@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `page.html` | the frame |
 //! | `style.css` | colours and sizes, light and dark |
-//! | `packed.js`, `loader.js` | unpacks large data; loads the data of one run of many |
+//! | `unpack.js`, `payloads.js` | unpacks large data; the records of events |
+//! | `loader.js` | loads the data of one run of many |
 //! | `folding.js` | folds runs of alike events |
 //! | `axis.js` | positions of rows on the time axis |
 //! | `columns.js` | positions of columns, and text that fits into them |
@@ -39,9 +40,12 @@ use crate::suite::Outcome;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
+/// Unpacks large data. Goes before scripts that do so.
+pub(super) const UNPACK: &str = include_str!("unpack.js");
 /// In the order of their dependencies.
-const SCRIPTS: [&str; 9] = [
-    include_str!("packed.js"),
+const SCRIPTS: [&str; 10] = [
+    UNPACK,
+    include_str!("payloads.js"),
     include_str!("axis.js"),
     include_str!("folding.js"),
     include_str!("legend.js"),
@@ -54,8 +58,6 @@ const SCRIPTS: [&str; 9] = [
 
 /// The placeholders of the style, the data and the script in the frame, in order.
 const PLACES: [&str; 3] = ["/* style */", "/* data */", "<!-- scripts -->"];
-/// The first line of the scripts.
-const NONCE: &str = "\"use strict\";\n";
 /// The number of records that are packed together.
 const CHUNK: usize = 250;
 /// The number of records above which they are packed even in data that are packed again.
@@ -276,7 +278,7 @@ pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
         &entry.scenario,
         true,
     );
-    let code = format!("{NONCE}{}", SCRIPTS.concat());
+    let code = SCRIPTS.concat();
     filled([
         STYLE,
         &inert(&data),
@@ -287,9 +289,9 @@ pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
 /// A page for many runs: it loads the data of the run that its address names, such as `#play=suite-turn-cold`, from the
 /// folder `data` beside it.
 pub(super) fn shell() -> String {
-    let code = format!("{NONCE}{}", SCRIPTS.concat());
+    let code = SCRIPTS.concat();
     let scripts = format!(
-        "<script type=\"text/plain\" id=\"code\">\n{code}</script>\n<script nonce=\"turnstile\">\n{LOADER}</script>"
+        "<script type=\"text/plain\" id=\"code\">\n{code}</script>\n<script nonce=\"turnstile\">\n{UNPACK}{LOADER}</script>"
     );
     filled([STYLE, "", &scripts])
 }

@@ -1,15 +1,7 @@
 // Shows the wire log of a play when it is asked for.
 
-"use strict";
-
 const wire = document.getElementById("wire");
 const slug = document.querySelector("main").dataset.slug;
-
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return JSON.parse(await new Response(stream).text());
-}
 
 /** Called by the file with the data. */
 async function turnstileData(text) {

@@ -1,10 +1,4 @@
-// Unpacks large data: base64, zlib, JSON. Every part is unpacked only when it is needed.
-
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return JSON.parse(await new Response(stream).text());
-}
+// The records of events. Every part of them is unpacked only when it is needed.
 
 /** The number of records in each part of `run.payloads`. */
 const CHUNK = 250;
