@@ -43,12 +43,9 @@ impl Contracts {
 fn names(schema: &Value, field: &str) -> bool {
     match schema {
         Value::Object(keys) => {
-            let is_property = |key: &str| {
-                keys.get(key)
-                    .is_some_and(|properties| !properties[field].is_null())
-            };
+            let properties = keys.get("properties");
             let required = keys.get("required").and_then(Value::as_array);
-            is_property("properties")
+            properties.is_some_and(|properties| !properties[field].is_null())
                 || required.is_some_and(|required| required.iter().any(|name| name == field))
                 || keys.values().any(|value| names(value, field))
         }
