@@ -57,7 +57,8 @@ pub use self::summary::Summary;
 pub use self::terminal::{FailureDetail, TerminalReporter, Verbosity};
 pub use self::timeline::TimelineReport;
 pub use self::unclean::write_unclean;
-use crate::suite::Play;
+use crate::script::Verdict;
+use crate::suite::{Outcome, Play, Played};
 use serde_json::Value;
 use turnstile_scenarios::{Seam, Surface};
 
@@ -71,6 +72,15 @@ pub fn name_of_play(play: &Play, with_seed: bool) -> String {
         name.push_str(&format!(" (breaking {mutant})"));
     }
     name
+}
+
+/// The verdict of a play that a report of one play may show: the only play, or one with findings.
+fn worth_showing<'a>(played: &'a Played, is_only_play: bool) -> Option<&'a Verdict> {
+    match played.outcome() {
+        Outcome::Failed(verdict) => Some(verdict),
+        Outcome::Passed(verdict) if is_only_play => Some(verdict),
+        Outcome::Passed(_) | Outcome::HarnessFailed(_) => None,
+    }
 }
 
 /// What is wrong with an entry of a baseline that no play has met; `subject` is what the entry is about.

@@ -4,8 +4,8 @@
 use std::io;
 
 use super::event::{Document, Event, Reporter};
+use super::worth_showing;
 use crate::recordings::header_of;
-use crate::suite::Outcome;
 
 /// The recording of the only play, or of the first play with findings.
 #[derive(Debug)]
@@ -29,10 +29,8 @@ impl Reporter for RecordingReport {
         let Event::Played { played, .. } = *event else {
             return Ok(());
         };
-        let verdict = match played.outcome() {
-            Outcome::Failed(verdict) => verdict,
-            Outcome::Passed(verdict) if self.is_only_play => verdict,
-            Outcome::Passed(_) | Outcome::HarnessFailed(_) => return Ok(()),
+        let Some(verdict) = worth_showing(played, self.is_only_play) else {
+            return Ok(());
         };
         if self.lines.is_none() {
             let mut lines = serde_json::to_vec(&header_of(&played.play, verdict))?;

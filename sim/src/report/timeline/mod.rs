@@ -27,7 +27,6 @@ use turnstile_judge::rules::RuleId;
 use turnstile_judge::trace::{Record, What};
 use turnstile_scenarios::{Entry, Scenario};
 
-use super::Heading;
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
 use super::packed::packed;
@@ -35,8 +34,8 @@ use super::picture::{
     Arrow, Event as PictureEvent, EventKind, FaultSpan, Lanes, Message, Picture, microseconds,
 };
 use super::source::Source;
+use super::{Heading, worth_showing};
 use crate::script::Verdict;
-use crate::suite::Outcome;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -87,10 +86,8 @@ impl Reporter for TimelineReport {
         let Event::Played { played, replay } = *event else {
             return Ok(());
         };
-        let verdict = match played.outcome() {
-            Outcome::Failed(verdict) => verdict,
-            Outcome::Passed(verdict) if self.is_only_play => verdict,
-            Outcome::Passed(_) | Outcome::HarnessFailed(_) => return Ok(()),
+        let Some(verdict) = worth_showing(played, self.is_only_play) else {
+            return Ok(());
         };
         let page = || page(verdict, &Heading::of(&played.play, replay), played.play.entry);
         self.page.get_or_insert_with(page);
