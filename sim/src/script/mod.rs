@@ -125,13 +125,18 @@ impl Verdict {
     /// Returns the last `count` records before the first finding, or before the final inspection without a finding, as
     /// lines.
     pub fn tail(&self, count: usize) -> Vec<String> {
-        let played = &self.trace.records()[..self.inspection_start];
-        let broken_at = self.findings.first().map_or(Duration::MAX, |finding| finding.at);
-        let end = played.partition_point(|record| record.at <= broken_at);
-        played[end.saturating_sub(count)..end]
+        let end = self.records_up_to_finding();
+        self.trace.records()[end.saturating_sub(count)..end]
             .iter()
             .map(|record| record.line(&self.labels))
             .collect()
+    }
+
+    /// The number of records up to the first finding, or before the final inspection without a finding.
+    pub(crate) fn records_up_to_finding(&self) -> usize {
+        let played = &self.trace.records()[..self.inspection_start];
+        let broken_at = self.findings.first().map_or(Duration::MAX, |finding| finding.at);
+        played.partition_point(|record| record.at <= broken_at)
     }
 }
 

@@ -104,12 +104,7 @@ impl<'a> Sequence<'a> {
 
     /// The run up to its first finding, without findings.
     fn up_to_finding(verdict: &Verdict, picture: &'a Picture, limit: usize) -> Self {
-        let broken_at = verdict
-            .findings
-            .first()
-            .map_or(Duration::MAX, |finding| finding.at);
-        let played = &picture.events[..verdict.inspection_start];
-        let end = played.partition_point(|event| event.record.at <= broken_at);
+        let end = verdict.records_up_to_finding();
         let mut sequence = Self::between(picture, end, Vec::new(), limit);
         sequence.shorten(0);
         sequence
