@@ -1,17 +1,9 @@
 //! The tool outside of a checkout: scenarios and pages are part of it.
 
 use std::fs;
-use std::path::PathBuf;
 
-use crate::tool::{command, scratch, stderr, stdout};
-
-/// A folder without scenarios.
-fn empty_folder(name: &str) -> PathBuf {
-    let folder = scratch(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("the folder for tests can be written to");
-    folder
-}
+use crate::folders::empty_folder;
+use crate::tool::{command, stderr, stdout};
 
 #[test]
 fn scenarios_are_built_in() {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use crate::folders::empty_folder;
 use crate::library::top;
-use crate::tool::{scratch, stdout, turnstile};
+use crate::tool::{stdout, turnstile};
 
 /// A program in place of turnstile: it records its arguments, writes the reports, and fails if `FAILS` is set.
 const PROGRAM: &str = r#"#!/bin/sh
@@ -40,9 +41,7 @@ struct Job(PathBuf);
 
 impl Job {
     fn new(name: &str) -> Self {
-        let folder = scratch(name);
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("the folder for tests can be written to");
+        let folder = empty_folder(name);
         let program = folder.join("turnstile");
         fs::write(&program, PROGRAM).expect("a file can be written");
         let executable = Command::new("chmod").arg("+x").arg(&program).status();

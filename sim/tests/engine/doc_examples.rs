@@ -12,8 +12,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::folders::empty_folder;
 use crate::library::top;
-use crate::tool::scratch;
 
 /// The documents with examples.
 const DOCUMENTS: &[&str] = &[
@@ -176,9 +176,7 @@ fn examples(name: &str, text: &str) -> Vec<Example> {
 
 /// A new folder with everything that examples use.
 fn working_folder(texts: &[(String, String)]) -> PathBuf {
-    let folder = scratch("doc-examples");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("the folder for tests can be written to");
+    let folder = empty_folder("doc-examples");
     for name in ["scenarios", "snapshots"] {
         symlink(
             top().canonicalize().expect("the project exists").join(name),

@@ -12,6 +12,7 @@ mod tool;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod folders;
 mod log;
 mod test_bed;
 mod wire;

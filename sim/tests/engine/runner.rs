@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::tool::{command, scratch, stderr, stdout, turnstile};
+use crate::folders::empty_folder;
+use crate::tool::{command, stderr, stdout, turnstile};
 
 /// A script that passes, and one with an expectation that fails.
 const GOOD: &str = "scenario: it holds\nabout: a\nseam: turn\nsteps:\n  - start: { as: a, say: echo:x }\n";
@@ -14,9 +15,7 @@ const BAD: &str = "scenario: it fails\nabout: a\nseam: queue\nsteps:\n  - start:
 
 /// An empty folder for one test, as a text.
 fn folder(name: &str) -> (PathBuf, String) {
-    let folder = scratch("runner").join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("the folder for tests can be written to");
+    let folder = empty_folder(Path::new("runner").join(name));
     let name = folder.display().to_string();
     (folder, name)
 }

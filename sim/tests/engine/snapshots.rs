@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::folders::empty_folder;
 use crate::tool::{command, scratch};
 
 /// Path of the snapshots in the repositories of these tests.
@@ -63,12 +64,7 @@ impl Repository {
 
 /// An empty folder outside of any repository for git.
 fn fresh_folder(name: &str) -> PathBuf {
-    let folder = scratch("snapshots").join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).expect("what an earlier run left can be removed");
-    }
-    fs::create_dir_all(&folder).expect("the folder for tests can be written to");
-    folder
+    empty_folder(Path::new("snapshots").join(name))
 }
 
 fn diff(folder: &Path, revision: &str) -> Output {
