@@ -68,7 +68,7 @@ fn a_local_folder_with_scripts_replaces_the_built_in_scenarios() {
 
 #[test]
 fn pages_are_built_in() {
-    let folder = empty_folder("pages");
+    let folder = empty_folder("built-in-pages");
     let explain = |arguments: &[&str]| {
         let output = command(arguments).current_dir(&folder).output();
         stdout(&output.expect("the tool can be run"))
