@@ -76,16 +76,8 @@ fn an_error_in_the_file_of_a_target_has_its_place() {
 
 #[test]
 fn a_baseline_is_written_and_a_difference_from_it_fails_the_run() {
-    let folder = scratch("baseline");
-    let suite = folder.join("suite");
-    std::fs::create_dir_all(&suite).expect("a folder can be created");
-    let write = |status: &str| {
-        let text = format!(
-            "scenario: t\nabout: a\nseam: turn\nsteps:\n  - start: {{ as: a, say: echo:x }}\n\
-             expect:\n  - message: {{ of: a, is: {status} }}\n"
-        );
-        std::fs::write(suite.join("one.yaml"), text).expect("a script can be written");
-    };
+    let write = |script: &str| library("baseline", &[("one.yaml", script)]);
+    let folder = write(WRONG);
     let known = folder.join("known.toml");
     // A run of an earlier test may have left it.
     let _ = std::fs::remove_file(&known);
@@ -95,7 +87,6 @@ fn a_baseline_is_written_and_a_difference_from_it_fails_the_run() {
         let output = turnstile(&[&["run", "--scenarios", &folder, "--baseline", &file], more].concat());
         (output.status.code(), stdout(&output), stderr(&output))
     };
-    write("failed");
     let (code, _, errors) = run(&[]);
     assert_eq!(code, Some(2), "{errors}");
     assert!(errors.contains("--update-baseline writes a new one"), "{errors}");
@@ -109,7 +100,7 @@ fn a_baseline_is_written_and_a_difference_from_it_fails_the_run() {
         out.contains("0 passed, 0 failed, 1 failed as expected, 0 skipped in "),
         "{out}"
     );
-    write("completed");
+    write(&WRONG.replace("is: failed", "is: completed"));
     let (code, out, _) = run(&[]);
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("XPASS"), "{out}");
