@@ -1,7 +1,7 @@
 //! The rules that every run must satisfy, checked on its trace alone.
 //!
 //! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
-//! file; all read the trace through [`history`]. `admissions`, `asked`, `batches`, `fences`, `frames`, `gate_wait`, `runs` and
+//! file; all read the trace through [`history`]. `admissions`, `asked`, `batches`, `completions`, `fences`, `frames`, `gate_wait`, `runs` and
 //! `transcript` derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted:
 //! an oracle reports a finding only if no possible outcome satisfies its rule.
 
@@ -18,6 +18,7 @@ mod callback_repeats;
 mod callback_target;
 mod callback_times;
 mod complete_settles;
+mod completions;
 mod deleted;
 mod delivery_times;
 mod doors;
@@ -25,6 +26,7 @@ mod entity_rows;
 mod event_ids;
 mod evidence;
 mod execution_id;
+mod execution_time;
 mod exhaustion;
 mod fences;
 mod fifo;
@@ -212,7 +214,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 52] = [
+pub static ORACLES: [Oracle; 53] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -252,6 +254,7 @@ pub static ORACLES: [Oracle; 52] = [
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
     execution_id::ORACLE,
+    execution_time::ORACLE,
     no_secret_leaves::ORACLE,
     one_callback::ORACLE,
     callback_content::ORACLE,
