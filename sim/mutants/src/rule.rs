@@ -174,6 +174,10 @@ rules! {
         ExecutionTimeoutLasts: "An imported execution does not time out before its time is over", ["R7.10", "R10.31"];
         ResumeIsPrompt: "A deadline that passed while the server was down is due soon after its start, not later", ["R7.28"];
         ResumeWaits: "A deadline that passed while the server was down is not due at its start", ["R7.28"];
+        CallbackNamesKiloSession: "A callback names the kilo session", ["R8.16"];
+        PromptLimitIsExact: "A prompt has at most as many characters as its limit", ["R2.38"];
+        CommitEndIsShown: "The end of a commit is shown", ["R5.86"];
+        FatalErrorKeepsItsText: "A message that fails by a fatal error has the text of the error", ["R6.13"];
         ClockPutsNothingOff: "A clock that was set back makes no deadline later", ["R7.36"];
         ClockKeepsTheOrder: "A clock that was set back does not change the order of the queue", ["R4.25"];
     }

@@ -98,13 +98,27 @@ fn expected(log: &Log, batch: &Batch) -> Vec<(RuleId, &'static str, Possible)> {
         .extend(branches(log, batch).map(|branches| (RuleId::named("R8.15"), "lastSeenBranch", branches)));
     if !session.roots().is_empty() {
         let roots = session.roots().iter().map(|root| json!(root));
+        let absent = (!is_root_known(session, batch)).then_some(Value::Null);
         expected.push((
             RuleId::named("R8.16"),
             "kiloSessionId",
-            roots.chain([Value::Null]).collect(),
+            roots.chain(absent).collect(),
         ));
     }
     expected
+}
+
+/// Whether a wrapper had certainly reported its kilo session when the last message of a batch ended.
+fn is_root_known(session: &SessionHistory, batch: &Batch) -> bool {
+    let leeway = session.run.max_transit() + session.run.time_error();
+    let mut ready = session.preparations.iter().filter(|request| request.is_ready());
+    batch.end.data["accepted"] == true
+        && ready.any(|request| {
+            let answer = request.answer.as_ref();
+            answer.is_some_and(|answer| {
+                answer.body["kiloSessionId"].is_string() && answer.at + leeway < batch.end.at
+            })
+        })
 }
 
 /// The finding about a wrong error. A cut one is the beginning of the error in the log (R8.37).

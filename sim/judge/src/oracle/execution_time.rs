@@ -24,7 +24,7 @@ pub(super) const ORACLE: Oracle = Oracle {
 
 fn check(session: &SessionHistory) -> Vec<Finding> {
     let run = session.run;
-    if session.log.is_none() || session.is_removed || run.faults.clock_was_set(run.end) {
+    if session.log.is_none() || session.is_removed || run.faults.clock().was_set(run.end) {
         return Vec::new();
     }
     let dues = dues(session);

@@ -88,7 +88,7 @@ fn violation<'a>(
         let until = faults.lasted_until(socket.host, socket.opened_at, socket.closed_at, event.at);
         let is_early = until.saturating_add(grace) > event.at + leeway;
         // A clock that was set forward ends the grace with the restart.
-        let may_have_passed = faults.clock_went_forward(socket.opened_at, event.at);
+        let may_have_passed = faults.clock().went_forward(socket.opened_at, event.at);
         (is_early && !may_have_passed).then_some((socket.opened_at, until))
     })?;
     let state = if until > event.at {

@@ -23,6 +23,7 @@ mod deleted;
 mod delivery_times;
 mod doors;
 mod entity_rows;
+mod error_texts;
 mod event_ids;
 mod evidence;
 mod execution_id;
@@ -36,6 +37,7 @@ mod gateway_is_empty;
 mod given;
 mod grace;
 pub mod history;
+mod inputs;
 mod internal_errors;
 mod interrupts;
 mod interrupts_settle;
@@ -61,6 +63,7 @@ mod shapes;
 mod snapshot;
 mod snapshot_request;
 mod stale_fence;
+mod status_follows;
 mod stops;
 mod stream_shape;
 mod terminal_once;
@@ -214,7 +217,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 53] = [
+pub static ORACLES: [Oracle; 56] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -230,6 +233,7 @@ pub static ORACLES: [Oracle; 53] = [
     complete_settles::ORACLE,
     reconciliation::ORACLE,
     evidence::ORACLE,
+    error_texts::ORACLE,
     overdue::ORACLE,
     grace::ORACLE,
     unhealthy::ORACLE,
@@ -245,11 +249,13 @@ pub static ORACLES: [Oracle; 53] = [
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
+    status_follows::ORACLE,
     shapes::events::ORACLE,
     shapes::requests::ORACLE,
     shapes::replies::ORACLE,
     replies::ORACLE,
     refusals::ORACLE,
+    inputs::ORACLE,
     doors::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,

@@ -65,7 +65,7 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
     let faults = &session.run.faults;
     let mut idles = session.root_idles.iter().copied();
     let passed = idles.rfind(|idle| idle.id < end.id && is_own(idle));
-    if passed.is_some_and(|idle| faults.clock_went_forward(idle.at, end.at)) {
+    if passed.is_some_and(|idle| faults.clock().went_forward(idle.at, end.at)) {
         return None;
     }
     let last_idle = session.root_idles.iter().rfind(|idle| idle.id < end.id);

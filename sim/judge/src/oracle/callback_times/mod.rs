@@ -120,7 +120,8 @@ fn resumed_too_early(
     let is_stored = stored_by < stopped_at
         && !faults.store_may_have_failed(refused_at, at)
         && !faults.may_have_stopped_server(refused_at, stored_by);
-    let was_due = due + run.time_error() < stopped_at.max(restarted_at);
+    // Before the stop it may have been due and not done.
+    let was_due = stopped_at + run.time_error() < due && due + run.time_error() < restarted_at;
     let is_early = at + run.time_error() < restarted_at + run.context.profile.resume_delay;
     (is_stored && was_due && is_early).then_some(restarted_at)
 }
@@ -220,7 +221,7 @@ fn limit(session: &SessionHistory, since: Duration, due: Duration, at: Duration)
     let is_down_again = faults.may_have_stopped_server(restarted_at + Duration::from_micros(1), at);
     let resumed_by = restarted_at + run.context.profile.resume_delay + leeway;
     // After a change back the wait begins again.
-    let from = if faults.clock_went_back(since, restarted_at) {
+    let from = if faults.clock().went_back(since, restarted_at) {
         restarted_at + due.saturating_sub(since) + leeway
     } else {
         resumed_by

@@ -191,7 +191,7 @@ fn too_soon(session: &SessionHistory, warmth: &Warmth, seen: &[Attempt]) -> Vec<
             continue;
         };
         let faults = &session.run.faults;
-        let may_have_passed = faults.clock_went_forward(failed.failed_from, next.from);
+        let may_have_passed = faults.clock().went_forward(failed.failed_from, next.from);
         if next.from + tolerance < failed.failed_from + delay && !may_have_passed {
             let text = format!(
                 "its attempt at {} failed at {} or later, but the next one came at {}, before the delay of {}",
@@ -217,7 +217,7 @@ fn too_early(
     let possible = warmth.between(queued.at, end.at);
     let delays = (0..reported - 1).filter_map(|failures| warmth.shortest(possible, failures));
     let delays: Duration = delays.sum();
-    let may_have_passed = session.run.faults.clock_went_forward(queued.at, end.at);
+    let may_have_passed = session.run.faults.clock().went_forward(queued.at, end.at);
     (end.at + session.run.time_error() < queued.at + delays && !may_have_passed).then(|| {
         let text = format!(
             "it was exhausted at {} after {reported} attempts, the first at {} or later, but the delays between them \

@@ -10,6 +10,7 @@ use std::time::Duration;
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{ConnectionEnd, Fault, Link, LinkEffect, Place, QueueBehaviour, WrapperBehaviour};
 
+pub use self::clock::ServerClock;
 use crate::parties::{RECEIVER, SERVER};
 
 /// The times at which parties were unreachable for the server. A fault that may have had an effect is assumed to have
@@ -23,7 +24,7 @@ pub struct Faults {
     /// The behaviours of the server's callback queue, each with its end.
     queue_faults: Vec<(Duration, Option<Duration>, QueueBehaviour)>,
     receiver: ReceiverDisruption,
-    clock: clock::ServerClock,
+    clock: ServerClock,
     /// The behaviours of wrappers that a script set, each with its end.
     misbehaviours: Vec<(Duration, Option<Duration>, Box<WrapperBehaviour>)>,
 }
@@ -189,6 +190,11 @@ impl Faults {
         } else {
             until
         }
+    }
+
+    /// The clock of the server's machine.
+    pub fn clock(&self) -> &ServerClock {
+        &self.clock
     }
 
     fn fatal(&self, party: &str) -> impl Iterator<Item = &Disruption> {

@@ -442,7 +442,7 @@ impl<'a> Reader<'a> {
         let stream = &mut self.history.streams[place];
         let party = stream.party.clone();
         let (faults, epoch) = (&self.history.faults, self.history.epoch);
-        let time_of = |time: Timestamp| faults.time_of(time.duration_since(epoch), at);
+        let time_of = |time: Timestamp| faults.clock().time_of(time.duration_since(epoch), at);
         match read_event(&stream.session, frame, time_of) {
             Some(mut event) => {
                 if self.has_set_clock && event.id > 0 {

@@ -165,7 +165,7 @@ fn has_expired(run: &History, calls: &[&Call], kept: &[&StreamEvent]) -> bool {
     active_at.sort_unstable();
     let lifetime = run.context.profile.session_lifetime;
     let inactive_for = |pair: &[Duration]| {
-        let gained = run.faults.clock_gain(pair[0], pair[1]);
+        let gained = run.faults.clock().gain(pair[0], pair[1]);
         (pair[1] - pair[0]).saturating_add(gained)
     };
     active_at.windows(2).any(|pair| inactive_for(pair) >= lifetime)

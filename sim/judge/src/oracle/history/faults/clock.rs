@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::Faults;
-
 /// How far a reported time may lie after the time of its report. Transit and whole milliseconds are far below it, and the
 /// changes of a clock far above.
 const REPORT_ERROR: Duration = Duration::from_millis(500);
 
 /// The changes of the clock, in order.
 #[derive(Debug, Default)]
-pub(super) struct ServerClock(Vec<Change>);
+pub struct ServerClock(Vec<Change>);
 
 #[derive(Debug, Clone, Copy)]
 struct Change {
@@ -22,7 +20,7 @@ struct Change {
 }
 
 impl ServerClock {
-    pub(super) fn set(&mut self, at: Duration, by: SignedDuration) {
+    pub(in crate::oracle) fn set(&mut self, at: Duration, by: SignedDuration) {
         self.0.push(Change { at, by });
     }
 
@@ -31,38 +29,34 @@ impl ServerClock {
             .iter()
             .filter(move |change| (from..=until).contains(&change.at))
     }
-}
 
-impl Faults {
     /// Whether the clock of the server's machine was set up to that time.
-    pub fn clock_was_set(&self, until: Duration) -> bool {
-        self.clock.changes(Duration::ZERO, until).next().is_some()
+    pub fn was_set(&self, until: Duration) -> bool {
+        self.changes(Duration::ZERO, until).next().is_some()
     }
 
     /// Whether the clock was set forward in that time, so that deadlines may have passed early (R7.36).
-    pub fn clock_went_forward(&self, from: Duration, until: Duration) -> bool {
-        !self.clock_gain(from, until).is_zero()
+    pub fn went_forward(&self, from: Duration, until: Duration) -> bool {
+        !self.gain(from, until).is_zero()
     }
 
     /// By how much the clock was set forward in that time.
-    pub fn clock_gain(&self, from: Duration, until: Duration) -> Duration {
-        let changes = self.clock.changes(from, until);
+    pub fn gain(&self, from: Duration, until: Duration) -> Duration {
+        let changes = self.changes(from, until);
         let gains = changes.filter_map(|change| Duration::try_from(change.by).ok());
         gains.fold(Duration::ZERO, Duration::saturating_add)
     }
 
     /// Whether the clock was set back in that time, so that deadlines may have begun again with the restart (R7.36).
-    pub fn clock_went_back(&self, from: Duration, until: Duration) -> bool {
-        self.clock
-            .changes(from, until)
-            .any(|change| change.by.is_negative())
+    pub fn went_back(&self, from: Duration, until: Duration) -> bool {
+        self.changes(from, until).any(|change| change.by.is_negative())
     }
 
     /// The time of something that the server reported by `seen_at`, by the time since the beginning that its clock showed.
     pub(in crate::oracle) fn time_of(&self, shown: SignedDuration, seen_at: Duration) -> Duration {
         let mut ahead = SignedDuration::ZERO;
         let mut periods = vec![(Duration::ZERO, ahead)];
-        for change in self.clock.changes(Duration::ZERO, seen_at) {
+        for change in self.changes(Duration::ZERO, seen_at) {
             ahead = ahead.saturating_add(change.by);
             periods.push((change.at, ahead));
         }
@@ -81,14 +75,12 @@ impl Faults {
 mod tests {
     use super::*;
 
-    fn faults(changes: &[(u64, i64)]) -> Faults {
-        let mut faults = Faults::default();
+    fn clock(changes: &[(u64, i64)]) -> ServerClock {
+        let mut clock = ServerClock::default();
         for (at, by) in changes {
-            faults
-                .clock
-                .set(Duration::from_secs(*at), SignedDuration::from_secs(*by));
+            clock.set(Duration::from_secs(*at), SignedDuration::from_secs(*by));
         }
-        faults
+        clock
     }
 
     #[test]
@@ -104,18 +96,17 @@ mod tests {
             (&[(10, 3600), (20, -3600)], 25, 25, 25),
             (&[(10, 3600), (20, -3600)], 3615, 25, 15),
         ] {
-            let read =
-                faults(changes).time_of(SignedDuration::from_secs(shown), Duration::from_secs(seen_at));
+            let read = clock(changes).time_of(SignedDuration::from_secs(shown), Duration::from_secs(seen_at));
             assert_eq!(read, Duration::from_secs(time), "{changes:?} {shown} {seen_at}");
         }
     }
 
     #[test]
     fn changes_are_found_by_their_direction() {
-        let faults = faults(&[(10, -3600), (20, 60)]);
+        let clock = clock(&[(10, -3600), (20, 60)]);
         let [begin, middle, end] = [0, 15, 30].map(Duration::from_secs);
-        assert!(faults.clock_went_back(begin, middle) && !faults.clock_went_back(middle, end));
-        assert!(!faults.clock_went_forward(begin, middle) && faults.clock_went_forward(middle, end));
-        assert!(faults.clock_was_set(middle) && !faults.clock_was_set(begin));
+        assert!(clock.went_back(begin, middle) && !clock.went_back(middle, end));
+        assert!(!clock.went_forward(begin, middle) && clock.went_forward(middle, end));
+        assert!(clock.was_set(middle) && !clock.was_set(begin));
     }
 }
