@@ -133,15 +133,16 @@ impl ScenarioArguments {
     }
 }
 
-/// Reads one scenario. A path that does not exist may be that of a built-in script.
-pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
+/// Reads one scenario, and returns it with its text. A path that does not exist may be that of a built-in script.
+pub(crate) fn read(file: &Path) -> Result<(Scenario, String), String> {
     let built_in = (!file.exists()).then(|| built_in::script(file)).flatten();
-    let source = match built_in {
+    let text = match built_in {
         Some(text) => text.into_owned(),
         None => read_file(file, LARGEST_FILE)
             .map_err(|error| format!("cannot read {}: {error}", file.display()))?,
     };
-    Scenario::parse(&source, file).map_err(|errors| errors.to_string())
+    let scenario = Scenario::parse(&text, file).map_err(|errors| errors.to_string())?;
+    Ok((scenario, text))
 }
 
 /// Prints that a filter selects no scenario.

@@ -1,10 +1,12 @@
 //! The text of a scenario with the lines that matter: where findings are, and which steps ran.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use turnstile_judge::oracle::ORACLES;
 use turnstile_judge::trace::{Trace, What};
-use turnstile_scenarios::{Entry, LARGEST_FILE, Scenario, read_file};
+use turnstile_scenarios::{Entry, Scenario};
 
 use super::finding::LabelledFinding;
 
@@ -24,12 +26,13 @@ pub(in crate::report) struct Source {
 }
 
 impl Source {
-    /// The file of a script; the generated text of a scenario without a file, or whose file cannot be read any more.
+    /// The text of a script, or the generated text of a scenario that was not read from one.
     pub fn of(entry: &Entry) -> Self {
-        let file = Some(&entry.path).filter(|path| !path.as_os_str().is_empty());
-        let text = file.and_then(|path| read_file(path, LARGEST_FILE).ok());
-        let is_generated = text.is_none();
-        let text = text.unwrap_or_else(|| entry.scenario.to_yaml());
+        let is_generated = entry.text.is_none();
+        let text = match &entry.text {
+            Some(text) => Cow::from(&**text),
+            None => entry.scenario.to_yaml().into(),
+        };
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let steps = lines.iter().position(|line| line == STEPS);
         Self {
@@ -91,6 +94,7 @@ mod tests {
             id: "seed 17".to_owned(),
             path: PathBuf::new(),
             scenario: explore::scenario(17),
+            text: None,
         };
         let verdict = played(&entry, 17).verdict.expect("the harness works");
         let source = Source::of(&entry);
