@@ -18,7 +18,7 @@ const STEPS: &str = "steps:";
 pub(in crate::report) struct Source {
     /// Its lines. Line numbers count from 1.
     pub lines: Vec<String>,
-    /// Whether it was generated, so that steps of a trace have no lines of their own.
+    /// Whether it was generated, so that steps of a trace have no lines.
     pub is_generated: bool,
     /// The line of the first step of a generated script.
     #[serde(skip)]
@@ -73,7 +73,7 @@ impl Source {
         oracle.map_or(String::new(), |oracle| oracle.rule.to_owned())
     }
 
-    /// The text of a line without indentation; empty if there is none.
+    /// The text of a line without indentation; empty for a line outside of the text.
     pub fn line(&self, number: usize) -> &str {
         let line = number.checked_sub(1).and_then(|index| self.lines.get(index));
         line.map_or("", |line| line.trim())
