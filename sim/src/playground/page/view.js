@@ -93,7 +93,8 @@ export const wire = (entries) => {
     return line;
   });
   fill(byId("wire"), lines);
-  byId("callbacks").replaceChildren(...callbacks(entries));
+  const items = callbacks(entries);
+  byId("callbacks").replaceChildren(...(items.length > 0 ? items : [element("li", { textContent: "none yet" })]));
   const sockets = entries.filter(({ record }) => record.party === "wrapper" && record.saw?.startsWith("socket-"));
   const last = sockets.at(-1)?.record.saw;
   byId("wrapper-state").textContent = last === "socket-opened" ? "wrapper connected" : "wrapper not connected";
