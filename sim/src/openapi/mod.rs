@@ -6,8 +6,6 @@
 pub mod answers;
 pub mod inputs;
 
-use std::collections::BTreeSet;
-
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -163,9 +161,16 @@ pub fn document() -> Value {
     }
     paths.insert("/stream".to_owned(), stream());
     let mut schemas = of_answers.take_definitions(true);
-    schemas.values_mut().for_each(remove_null);
+    for schema in schemas.values_mut() {
+        remove_nulls(schema);
+    }
     let mut inputs = of_inputs.take_definitions(true);
-    inputs.get_mut(FIRST_MESSAGE).into_iter().for_each(remove_null);
+    if let Some(Value::Object(id)) = inputs
+        .get_mut(FIRST_MESSAGE)
+        .map(|message| &mut message["properties"]["id"])
+    {
+        remove_null(id);
+    }
     schemas.extend(inputs);
     json!({
         "openapi": "3.1.0",
@@ -272,38 +277,37 @@ fn stream() -> Value {
     }})
 }
 
-/// Removes `null` from what the optional fields of an object may be, also in its variants.
-fn remove_null(schema: &mut Value) {
-    let required: BTreeSet<String> = schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
+/// Removes `null` from what the optional fields of an object may be.
+fn remove_nulls(schema: &mut Value) {
+    let required = schema["required"].clone();
+    let is_required = |name: &String| {
+        let required = required.as_array().into_iter().flatten();
+        required.into_iter().any(|required| required == name)
+    };
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
-    for (_, property) in properties
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| !required.contains(*name))
-    {
-        let Some(fields) = property.as_object_mut() else {
-            continue;
-        };
-        if let Some(Value::Array(types)) = fields.get_mut("type") {
-            types.retain(|kind| kind != "null");
-            if let [kind] = &types[..] {
-                let kind = kind.clone();
-                fields.insert("type".to_owned(), kind);
-            }
+    for (name, property) in properties.into_iter().flatten() {
+        if let Some(fields) = property.as_object_mut().filter(|_| !is_required(name)) {
+            remove_null(fields);
         }
-        if let Some(Value::Array(mut variants)) = fields.remove("anyOf") {
-            variants.retain(|variant| variant["type"] != "null");
-            match variants.pop() {
-                Some(Value::Object(only)) if variants.is_empty() => fields.extend(only),
-                last => {
-                    variants.extend(last);
-                    fields.insert("anyOf".to_owned(), variants.into());
-                }
+    }
+}
+
+/// Removes `null` from the types of a schema, or from its variants.
+fn remove_null(schema: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [kind] = &types[..] {
+            let kind = kind.clone();
+            schema.insert("type".to_owned(), kind);
+        }
+    }
+    if let Some(Value::Array(mut variants)) = schema.remove("anyOf") {
+        variants.retain(|variant| variant["type"] != "null");
+        match variants.pop() {
+            Some(Value::Object(only)) if variants.is_empty() => schema.extend(only),
+            last => {
+                variants.extend(last);
+                schema.insert("anyOf".to_owned(), variants.into());
             }
         }
     }

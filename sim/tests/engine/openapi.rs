@@ -11,8 +11,8 @@ use turnstile_events::observation::Observation;
 
 use crate::library::library;
 
-/// Scenarios that call every procedure with all of its fields.
-const PLAYED: [&str; 3] = ["suite/legacy/", "suite/turn/", "suite/deletion/"];
+/// Scenarios that call every procedure.
+const PLAYED: [&str; 3] = ["suite/legacy/", "suite/deletion/", "suite/turn/asked-meanwhile"];
 
 /// The schemas of one procedure.
 struct Operation {
@@ -101,7 +101,7 @@ fn inputs_and_answers_on_the_wire_fit_the_schemas() {
         .filter(|(_, operation)| operation.compared.1 == 0)
         .map(|(name, _)| name.as_str())
         .collect();
-    assert_eq!(unseen, ["health"], "not seen on the wire");
+    assert_eq!(unseen, [""; 0], "not seen on the wire");
 }
 
 fn fits(schema: &Validator, value: &Value, place: &str) {
