@@ -31,6 +31,7 @@ fn validator(document: &Value, schema: &Value) -> Validator {
 fn operations(document: &Value) -> BTreeMap<String, Operation> {
     let paths = document["paths"].as_object().expect("the document has paths");
     let procedures = paths.iter().filter_map(|(path, operations)| {
+        let name = path.strip_prefix("/trpc/")?;
         let post = &operations["post"];
         let schema = &post["requestBody"]["content"]["application/json"]["schema"];
         let answer = &post["responses"]["200"]["content"]["application/json"]["schema"];
@@ -39,7 +40,7 @@ fn operations(document: &Value) -> BTreeMap<String, Operation> {
             answer: validator(document, answer),
             compared: (0, 0),
         };
-        Some((path.strip_prefix("/trpc/")?.to_owned(), operation))
+        Some((name.to_owned(), operation))
     });
     procedures.collect()
 }

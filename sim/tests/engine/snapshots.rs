@@ -344,7 +344,7 @@ fn a_report_has_the_payloads_side_by_side() {
         "<code>removed     reply.executionId: &quot;msg_1&quot;</code>",
         "<pre>    &quot;delivery&quot;: &quot;queued&quot;,</pre>",
         "<pre>    &quot;delivery&quot;: &quot;&lt;b&gt;sent&lt;&#x2f;b&gt;&quot;,</pre>",
-        "turnstile snapshots --accept send/ack",
+        "turnstile snapshots --accept send&#x2f;ack",
     ] {
         assert!(page.contains(part), "no {part} in\n{page}");
     }
