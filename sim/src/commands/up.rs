@@ -133,6 +133,7 @@ async fn run(arguments: UpArguments) -> Result<ExitCode, UpError> {
         imports: Vec::new(),
         speed: None,
         speed_since: None,
+        test_clock: None,
         end_with_stdin: false,
         log: arguments.log,
         log_format: LogFormat::Text,

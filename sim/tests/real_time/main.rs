@@ -1,4 +1,4 @@
-//! Tests in real time: live servers, load, `turnstile up`.
+//! Tests in real time: live servers, seeds against them, load, `turnstile up`.
 //!
 //! A separate binary, because `cargo test` runs binaries one after another: no other test of this project competes for
 //! the machine.
@@ -9,5 +9,7 @@ mod library;
 mod tool;
 
 mod live;
+mod seeds;
 mod soak;
+mod test_clock;
 mod up;
