@@ -3,6 +3,7 @@
 //! It makes no decisions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -14,6 +15,7 @@ use turnstile_seams::Seams;
 use super::WrapperConfig;
 use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
+use super::interception::Interceptor;
 use super::kilo::GatewayClient;
 use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
 use super::queue::FrameQueue;
@@ -42,6 +44,7 @@ pub(super) struct Host {
     probe: Probe,
     gateway: GatewayClient,
     lifecycle: Lifecycle,
+    interceptor: Arc<dyn Interceptor>,
     arrivals: UnboundedReceiver<Arrival>,
     /// Sender for the tasks; it also keeps `arrivals` open.
     reports: UnboundedSender<Arrival>,
@@ -56,7 +59,12 @@ pub(super) struct Host {
 
 impl Host {
     /// A wrapper without a session, and the sender for its requests.
-    pub(super) fn new(seams: Seams, probe: Probe, config: WrapperConfig) -> (Self, UnboundedSender<Arrival>) {
+    pub(super) fn new(
+        seams: Seams,
+        probe: Probe,
+        config: WrapperConfig,
+        interceptor: Arc<dyn Interceptor>,
+    ) -> (Self, UnboundedSender<Arrival>) {
         let (reports, arrivals) = mpsc::unbounded_channel();
         let host = Self {
             gateway: GatewayClient {
@@ -68,7 +76,9 @@ impl Host {
                 Identifiers::new(seams.randomness.clone()),
                 config.version,
                 config.latency,
+                config.reconnect_pauses,
             ),
+            interceptor,
             seams,
             probe,
             arrivals,
@@ -99,7 +109,7 @@ impl Host {
                 Input::FrameWritten(link) => Some(*link),
                 _ => None,
             };
-            for action in self.lifecycle.handle(self.seams.clock.now(), input) {
+            for action in self.decide(input) {
                 self.perform(action);
             }
             // The next frame is written after the actions, which may drop it.
@@ -107,6 +117,14 @@ impl Host {
                 ingest.frames.written();
             }
         }
+    }
+
+    fn decide(&mut self, input: Input) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for input in self.interceptor.inputs(input) {
+            actions.extend(self.lifecycle.handle(self.seams.clock.now(), input));
+        }
+        self.interceptor.actions(actions)
     }
 
     fn receive(&mut self, arrival: Arrival) -> Input {
@@ -141,6 +159,7 @@ impl Host {
                     seams: self.seams.clone(),
                     probe: self.probe.clone(),
                     gives_up,
+                    interceptor: self.interceptor.clone(),
                     report: self.reporter(),
                 };
                 let (frames, unwritten) = FrameQueue::new();

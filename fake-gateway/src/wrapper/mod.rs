@@ -7,6 +7,7 @@
 //! | `binding` | the session, its fence, and the ingest URL |
 //! | `lifecycle` | all decisions, pure; `turns` and `buffer` hold its state, `events` the shapes of its frames |
 //! | `host` | performs the decisions of the lifecycle; `queue` gives a socket one frame at a time |
+//! | `interception`, `mutants` | rewrites of what goes into the lifecycle and comes out of it; wrappers that break one rule |
 //! | `ingest`, `kilo` | one ingest socket; one gateway call |
 
 mod behaviour;
@@ -17,16 +18,21 @@ mod host;
 mod http;
 mod identifiers;
 mod ingest;
+mod interception;
 mod kilo;
 mod lifecycle;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod queue;
 mod reply;
 mod request;
 mod turns;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use host::Host;
+use interception::{Interceptor, Unchanged};
 use turnstile_events::observation::Probe;
 use turnstile_seams::{Listener, Seams};
 
@@ -44,11 +50,19 @@ pub struct WrapperConfig {
     pub version: String,
     /// The time between the acceptance of a turn and its first event (R11.51).
     pub latency: Duration,
+    /// The pause before each attempt to reconnect; the wrapper gives up after the last attempt (R11.29, R11.31).
+    pub reconnect_pauses: Vec<Duration>,
 }
 
 impl WrapperConfig {
     /// The default of [`WrapperConfig::version`].
     pub const VERSION: &str = "1.0.0";
+    /// The default of [`WrapperConfig::reconnect_pauses`] (R11.29).
+    pub const RECONNECT_PAUSES: [Duration; 3] = [
+        Duration::from_secs(1),
+        Duration::from_secs(2),
+        Duration::from_secs(4),
+    ];
 
     /// Settings with the defaults, for a gateway with that base URL.
     pub fn new(gateway_url: impl Into<String>) -> Self {
@@ -56,6 +70,7 @@ impl WrapperConfig {
             gateway_url: gateway_url.into(),
             version: Self::VERSION.to_owned(),
             latency: AGENT_LATENCY,
+            reconnect_pauses: Self::RECONNECT_PAUSES.to_vec(),
         }
     }
 }
@@ -65,17 +80,31 @@ pub struct Wrapper {
     config: WrapperConfig,
     seams: Seams,
     probe: Probe,
+    interceptor: Arc<dyn Interceptor>,
 }
 
 impl Wrapper {
     /// A wrapper that runs on `seams`.
     pub fn new(config: WrapperConfig, seams: Seams, probe: Probe) -> Self {
-        Self { config, seams, probe }
+        Self {
+            config,
+            seams,
+            probe,
+            interceptor: Arc::new(Unchanged),
+        }
+    }
+
+    /// The same wrapper as a mutant, which breaks one rule.
+    #[cfg(feature = "mutants")]
+    pub fn breaking(mut self, mutant: mutants::Mutant) -> Self {
+        mutant.configure(&mut self.config);
+        self.interceptor = mutant.interceptor();
+        self
     }
 
     /// Serves every connection of `listener` and performs its requests, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
-        let (host, door) = Host::new(self.seams, self.probe.clone(), self.config);
+        let (host, door) = Host::new(self.seams, self.probe.clone(), self.config, self.interceptor);
         let router = http::router(door, self.probe);
         tokio::select! {
             biased;
