@@ -26,6 +26,7 @@ pub mod mutate;
 pub mod probe;
 pub mod recordings;
 pub mod report;
+pub mod role;
 pub mod script;
 #[cfg(feature = "selftest")]
 pub mod selftest;

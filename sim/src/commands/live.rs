@@ -27,7 +27,7 @@ use super::interruption::Interruption;
 use super::library::LibraryArguments;
 use super::reference_server::reference_server;
 use super::report_files::ReportArguments;
-use super::reporting::Reporting;
+use super::reporting::{Remembering, Reporting};
 use super::target::{Target, TargetArguments, quoted};
 
 /// The default speed of a server that the harness starts: fast enough for most scenarios, and slow compared with the
@@ -207,7 +207,13 @@ pub(crate) fn run_live(
     live.keeps_playing = arguments.keep_playing;
     let terminal = shown.terminal(files.terminal()).in_real_time(live.setup.speed);
     let files = files.files(entries.len(), false, shown.detail());
-    let mut reporting = Reporting::start(entries.len(), terminal, files, expectations.follow());
+    let mut reporting = Reporting::start(
+        entries.len(),
+        terminal,
+        files,
+        expectations.follow(),
+        Remembering::Failures,
+    );
     let bar = reporting.bar();
     // A play that kills a server which other plays use is played alone.
     let is_alone = |entry: &&&Entry| is_given && entry.scenario.needs().contains(&Capability::Crash);

@@ -15,6 +15,7 @@
 //! | `recording_file` | recordings on the command line |
 //! | `baseline` | expected failures |
 //! | `target` | options that describe a server under test |
+//! | `role` | what `client` and `wrapper` share |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name |
 //!
@@ -54,6 +55,7 @@ mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;
+mod role;
 pub(crate) mod run;
 pub(crate) mod scenario_from;
 pub(crate) mod schema;
