@@ -5,7 +5,7 @@
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
 //!   moment of a scenario, and [`live`] plays scenarios in real time against a server process. [`probe`] finds out what a
-//!   server can do. [`client`] judges clients.
+//!   server can do. [`client`] judges clients and [`wrapper`] wrappers; [`role`] is what they share.
 //! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
 //! - [`report`] presents results. [`recordings`] writes traces to files and cuts scripts from them.
 //! - [`coverage`] measures which parts of the protocol the scenarios cover, and
@@ -42,3 +42,4 @@ pub mod watch;
 #[cfg(feature = "witness")]
 pub mod witness;
 pub mod workers;
+pub mod wrapper;

@@ -71,3 +71,4 @@ mod target;
 pub(crate) mod tokens;
 pub(crate) mod up;
 mod watching;
+pub(crate) mod wrapper;

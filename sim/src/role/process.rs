@@ -99,6 +99,18 @@ impl Process {
         }
     }
 
+    /// Whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Waits for the last lines of a process that has ended.
+    pub async fn settle(&mut self) {
+        if self.has_ended() {
+            self.ended().await;
+        }
+    }
+
     /// Whether the process runs, in words, with the end of its log.
     pub fn condition(&mut self) -> String {
         let ended = match self.child.try_wait() {

@@ -7,7 +7,7 @@ use turnstile_events::observation::{Observation, Probe};
 use turnstile_judge::oracle::history::RunContext;
 use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
-use turnstile_seams::{Clock as _, Seams, real};
+use turnstile_seams::{Seams, real};
 
 use super::case::{Step, Violated};
 use super::rule::RoleRule;

@@ -1,4 +1,4 @@
-//! Tests in real time: live servers, load, `turnstile up`.
+//! Tests in real time: live servers, load, `turnstile up`, wrappers.
 //!
 //! A separate binary, because `cargo test` runs binaries one after another: no other test of this project competes for
 //! the machine.
@@ -11,3 +11,4 @@ mod tool;
 mod live;
 mod soak;
 mod up;
+mod wrappers;
