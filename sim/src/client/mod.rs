@@ -107,5 +107,6 @@ fn entry(case: &Case) -> Entry {
         id: case.id.to_owned(),
         path: PathBuf::new(),
         scenario: without_steps(case.title, Seam::Stream, Surface::Unified),
+        text: None,
     }
 }

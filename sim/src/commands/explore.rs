@@ -384,6 +384,7 @@ fn write_pages(
             id: format!("seed {seed}"),
             path: PathBuf::new(),
             scenario: explore::scenario(seed),
+            text: None,
         };
         let options = Options {
             seed,

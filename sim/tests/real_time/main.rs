@@ -3,13 +3,18 @@
 //! A separate binary, because `cargo test` runs binaries one after another: no other test of this project competes for
 //! the machine.
 
+#[path = "../support/chromium.rs"]
+mod chromium;
 #[path = "../support/library.rs"]
 mod library;
 #[path = "../support/tool.rs"]
 mod tool;
 
+mod devtools;
 mod live;
+mod playground;
 mod seeds;
 mod soak;
 mod test_clock;
 mod up;
+mod up_page;
