@@ -49,7 +49,12 @@ fn possible<'a>(
         *ingest.session == *session.id
     });
     let frames = session.wrapper_frames().map(|(_, frame)| frame).chain(imported);
-    let frames = frames.filter(|frame| frame.at <= by);
+    let frames: Vec<&WrapperFrame> = frames.filter(|frame| frame.at <= by).collect();
+    // A frame that the harness cannot read may be any error.
+    if frames.iter().any(|frame| frame.name.is_empty()) {
+        return None;
+    }
+    let frames = frames.into_iter();
     let (violated, texts): (_, Vec<Option<&str>>) = match end.data["reason"].as_str()? {
         "wrapper_error" => {
             let fatal = frames.filter(|frame| RunEnd::of_frame(frame) == Some(RunEnd::FatalError));
