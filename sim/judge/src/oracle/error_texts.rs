@@ -42,6 +42,10 @@ fn possible<'a>(
     end: &StreamEvent,
     message: &str,
 ) -> Option<(RuleId, Vec<Option<&'a str>>)> {
+    let reason = end.data["reason"].as_str()?;
+    if !matches!(reason, "wrapper_error" | "assistant_error") {
+        return None;
+    }
     let by = end.at + session.run.time_error();
     let run = session.run;
     let imported = run.imported_frames.iter().filter(|frame| {
@@ -55,16 +59,15 @@ fn possible<'a>(
         return None;
     }
     let frames = frames.into_iter();
-    let (violated, texts): (_, Vec<Option<&str>>) = match end.data["reason"].as_str()? {
+    let (violated, texts): (_, Vec<Option<&str>>) = match reason {
         "wrapper_error" => {
             let fatal = frames.filter(|frame| RunEnd::of_frame(frame) == Some(RunEnd::FatalError));
             (RuleId::named("R6.13"), fatal.map(fatal_text).collect())
         }
-        "assistant_error" => {
+        _ => {
             let errors = frames.filter_map(|frame| assistant_error(frame, message));
             (RuleId::named("R6.11"), errors.map(error_text).collect())
         }
-        _ => return None,
     };
     texts.iter().all(Option::is_some).then_some((violated, texts))
 }
