@@ -1,13 +1,20 @@
-//! Tests in real time: live servers, load, `turnstile up`.
+//! Tests in real time: live servers, seeds against them, load, `turnstile up`.
 //!
 //! A separate binary, because `cargo test` runs binaries one after another: no other test of this project competes for
 //! the machine.
 
+#[path = "../support/chromium.rs"]
+mod chromium;
 #[path = "../support/library.rs"]
 mod library;
 #[path = "../support/tool.rs"]
 mod tool;
 
+mod devtools;
 mod live;
+mod playground;
+mod seeds;
 mod soak;
+mod test_clock;
 mod up;
+mod up_page;
