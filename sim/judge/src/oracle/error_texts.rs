@@ -42,6 +42,10 @@ fn possible<'a>(
     end: &StreamEvent,
     message: &str,
 ) -> Option<(RuleId, Vec<Option<&'a str>>)> {
+    let reason = end.data["reason"].as_str()?;
+    if !matches!(reason, "wrapper_error" | "assistant_error") {
+        return None;
+    }
     let by = end.at + session.run.time_error();
     let run = session.run;
     let imported = run.imported_frames.iter().filter(|frame| {
@@ -49,17 +53,21 @@ fn possible<'a>(
         *ingest.session == *session.id
     });
     let frames = session.wrapper_frames().map(|(_, frame)| frame).chain(imported);
-    let frames = frames.filter(|frame| frame.at <= by);
-    let (violated, texts): (_, Vec<Option<&str>>) = match end.data["reason"].as_str()? {
+    let frames: Vec<&WrapperFrame> = frames.filter(|frame| frame.at <= by).collect();
+    // A frame that the harness cannot read may be any error.
+    if frames.iter().any(|frame| frame.name.is_empty()) {
+        return None;
+    }
+    let frames = frames.into_iter();
+    let (violated, texts): (_, Vec<Option<&str>>) = match reason {
         "wrapper_error" => {
             let fatal = frames.filter(|frame| RunEnd::of_frame(frame) == Some(RunEnd::FatalError));
             (RuleId::named("R6.13"), fatal.map(fatal_text).collect())
         }
-        "assistant_error" => {
+        _ => {
             let errors = frames.filter_map(|frame| assistant_error(frame, message));
             (RuleId::named("R6.11"), errors.map(error_text).collect())
         }
-        _ => return None,
     };
     texts.iter().all(Option::is_some).then_some((violated, texts))
 }

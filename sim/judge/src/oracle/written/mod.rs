@@ -72,9 +72,9 @@ pub(super) struct Writer {
     clock_ahead: SignedDuration,
 }
 
-/// Oracles of all frames and of exact times. Written traces show only what matters to their test, with a second between two
-/// records, so these oracles judge only tests that request them.
-const ON_REQUEST: [&str; 10] = [
+/// Oracles of all frames, of exact times and of inputs. Written traces show only what matters to their test, with a second
+/// between two records, so these oracles judge only tests that request them.
+const ON_REQUEST: [&str; 11] = [
     "relay-is-exact",
     "stream-has-its-shape",
     "callbacks-are-on-time",
@@ -82,6 +82,7 @@ const ON_REQUEST: [&str; 10] = [
     "pings-are-on-time",
     "ends-have-their-evidence",
     "idle-runs-are-released",
+    "invalid-inputs-are-refused",
     "refusals-say-one-thing",
     "replies-follow-from-the-log",
     "snapshot-is-requested",
@@ -275,6 +276,11 @@ impl Writer {
     /// Time passes, in seconds.
     pub(super) fn wait(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
+    }
+
+    /// Time passes until that many seconds since the beginning.
+    pub(super) fn wait_until(&mut self, seconds: u64) {
+        self.now = self.now.max(Duration::from_secs(seconds));
     }
 
     fn next_exchange(&mut self) -> u64 {
