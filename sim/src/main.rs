@@ -26,6 +26,7 @@ use commands::merge::{MergeArguments, merge};
 use commands::mutants::{MutantsArguments, mutants};
 use commands::mutate::{MutateArguments, mutate};
 use commands::probe::{ProbeArguments, probe};
+use commands::reference_server::{ServerProgramArguments, serve};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
 use commands::scenario_from::{ScenarioFromArguments, scenario_from};
@@ -153,7 +154,7 @@ enum Command {
     ///
     /// The same program as `turnstile-server`.
     #[command(after_help = program::AFTER_HELP)]
-    Server(Box<program::Arguments>),
+    Server(Box<ServerProgramArguments>),
     /// Print the stream of a session as JSON lines
     ///
     /// The exit status is 0 if the server closes the stream or the awaited event arrives, and 1 if the server refuses the
@@ -213,7 +214,7 @@ fn main() -> ExitCode {
         Command::Mutants(arguments) => mutants(&arguments),
         Command::Mutate(arguments) => mutate(&arguments),
         Command::Selftest(arguments) => selftest(&arguments),
-        Command::Server(arguments) => return program::run(*arguments),
+        Command::Server(arguments) => return serve(*arguments),
         Command::Shrink(arguments) => shrink(&arguments),
         Command::Snapshots(arguments) => snapshots(&arguments),
         Command::Stream(arguments) => stream(&arguments),

@@ -3,6 +3,7 @@
 //! It makes no decisions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -45,6 +46,8 @@ pub(super) struct Host {
     arrivals: UnboundedReceiver<Arrival>,
     /// Sender for the tasks; it also keeps `arrivals` open.
     reports: UnboundedSender<Arrival>,
+    /// The time after which an opening is given up, where the lifecycle gives it up.
+    abandons_after: Duration,
     last_request: u64,
     answers: BTreeMap<RequestId, oneshot::Sender<Answer>>,
     /// Sockets that have neither ended nor been released. A released socket's task finishes without
@@ -68,11 +71,13 @@ impl Host {
                 Identifiers::new(seams.randomness.clone()),
                 config.version,
                 config.latency,
+                config.reconnect_pauses,
             ),
             seams,
             probe,
             arrivals,
             reports: reports.clone(),
+            abandons_after: config.abandons_after,
             last_request: 0,
             answers: BTreeMap::new(),
             ingests: BTreeMap::new(),
@@ -140,7 +145,7 @@ impl Host {
                     link,
                     seams: self.seams.clone(),
                     probe: self.probe.clone(),
-                    gives_up,
+                    gives_up_after: gives_up.then_some(self.abandons_after),
                     report: self.reporter(),
                 };
                 let (frames, unwritten) = FrameQueue::new();

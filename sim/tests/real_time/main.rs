@@ -1,4 +1,4 @@
-//! Tests in real time: live servers, load, `turnstile up`.
+//! Tests in real time: live servers, seeds against them, load, `turnstile up`.
 //!
 //! A separate binary, because `cargo test` runs binaries one after another: no other test of this project competes for
 //! the machine.
@@ -13,6 +13,8 @@ mod tool;
 mod devtools;
 mod live;
 mod playground;
+mod seeds;
 mod soak;
+mod test_clock;
 mod up;
 mod up_page;

@@ -2,8 +2,6 @@
 //!
 //! What is sent on the connection is decided elsewhere.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::{Action, Command, Lifecycle, Link, LinkFailure, LinkId};
@@ -11,13 +9,6 @@ use crate::coverage::FakeEvent;
 use crate::wrapper::buffer::Buffer;
 use crate::wrapper::events;
 use crate::wrapper::reply::Refusal;
-
-/// Pause before each attempt to reconnect. The wrapper gives up after the last attempt (R11.29).
-const RECONNECT_PAUSES: [Duration; 3] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-];
 
 /// HTTP status of a refusal for a stale fence.
 const STALE_STATUS: u16 = 409;
@@ -138,7 +129,7 @@ impl Lifecycle {
         // A failed first attempt refuses only the prompts that waited for it; the next prompt tries again.
         let Some(pause) = pause else { return };
         let next = pause + 1;
-        match RECONNECT_PAUSES.get(next) {
+        match self.reconnect_pauses.get(next) {
             Some(&length) if failure.status != Some(STALE_STATUS) => {
                 self.link = Link::Pausing {
                     until: now + length,
@@ -165,11 +156,14 @@ impl Lifecycle {
         } else if !self.pending_prompts.is_empty() {
             // The server is reachable.
             self.open(Some(0));
-        } else {
+        } else if let Some(first) = self.reconnect_pauses.first() {
             self.link = Link::Pausing {
-                until: now + RECONNECT_PAUSES[0],
+                until: now + *first,
                 pause: 0,
             };
+        } else {
+            FakeEvent::GaveUp.hit();
+            self.give_up();
         }
     }
 

@@ -160,6 +160,8 @@ pub(in crate::wrapper) struct Lifecycle {
     version: String,
     /// The agent's latency, unless it is configured (R11.51).
     latency: Duration,
+    /// The pauses before attempts to reconnect (R11.29).
+    reconnect_pauses: Vec<Duration>,
     behaviour: Behaviour,
     session: Option<Session>,
     link: Link,
@@ -186,11 +188,17 @@ pub(in crate::wrapper) struct Lifecycle {
 
 impl Lifecycle {
     /// A wrapper without a session.
-    pub(in crate::wrapper) fn new(identifiers: Identifiers, version: String, latency: Duration) -> Self {
+    pub(in crate::wrapper) fn new(
+        identifiers: Identifiers,
+        version: String,
+        latency: Duration,
+        reconnect_pauses: Vec<Duration>,
+    ) -> Self {
         Self {
             identifiers,
             version,
             latency,
+            reconnect_pauses,
             behaviour: Behaviour::default(),
             session: None,
             link: Link::Closed,

@@ -29,6 +29,7 @@ impl Stage {
                 Identifiers::new(turnstile_seams::real::seams().randomness),
                 "1.0.0".to_owned(),
                 Duration::ZERO,
+                [1, 2, 4].map(Duration::from_secs).to_vec(),
             ),
             now: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             actions: Vec::new(),
