@@ -13,6 +13,7 @@ use indicatif::ProgressBar;
 use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Playing, Tally};
 use turnstile::report::{Event, Reporter as _, SeedReplay, Verbosity};
 use turnstile::script::Options;
+use turnstile::stage::Subject;
 use turnstile::suite::{self, Play, Played};
 use turnstile::watch::Watch;
 use turnstile::workers;
@@ -186,31 +187,31 @@ fn print(
     Ok(())
 }
 
-/// Plays the scenarios of many seeds.
-pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
+/// The server, the seeds, and the live server if there is one; or the error in the arguments.
+fn asked_for(
+    arguments: &ExploreArguments,
+    interruption: Interruption,
+) -> Result<(Subject, Chosen, Option<LiveSeeds>), String> {
     let outputs = [
         ("--json", arguments.json.as_ref()),
         ("--junit", arguments.junit.as_ref()),
     ];
-    let checked = check_distinct(&outputs).and_then(|()| arguments.pages.check());
-    let subject = match checked.and_then(|()| arguments.server.subject()) {
-        Ok(subject) => subject,
-        Err(error) => {
-            print_error(&error);
-            return Ok(Exit::Usage);
-        }
-    };
-    let Some(chosen) = arguments.chosen() else {
-        print_error(&format!("shard {} contains none of the seeds", arguments.shard));
-        return Ok(Exit::Usage);
-    };
-    let interruption = Interruption::listen();
+    check_distinct(&outputs)?;
+    arguments.pages.check()?;
+    let subject = arguments.server.subject()?;
+    let chosen = arguments.chosen();
+    let chosen = chosen.ok_or_else(|| format!("shard {} contains none of the seeds", arguments.shard))?;
     let mutant = arguments.server.flags();
-    let live = arguments
-        .live
-        .seeds(interruption, arguments.jobs.jobs, subject, &mutant);
-    let live = match live {
-        Ok(live) => live,
+    let jobs = arguments.jobs.jobs;
+    let live = arguments.live.seeds(interruption, jobs, subject, &mutant)?;
+    Ok((subject, chosen, live))
+}
+
+/// Plays the scenarios of many seeds.
+pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
+    let interruption = Interruption::listen();
+    let (subject, chosen, live) = match asked_for(arguments, interruption) {
+        Ok(asked_for) => asked_for,
         Err(error) => {
             print_error(&error);
             return Ok(Exit::Usage);
@@ -232,7 +233,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         with_digest: arguments.shown.digest,
         watch: Some(arguments.watch.watch(interruption)),
     };
-    let flags = mutant + &arguments.live.flags();
+    let flags = arguments.server.flags() + &arguments.live.flags();
     let replay = match &live {
         Some(_) => SeedReplay::live(flags.clone()),
         None => SeedReplay::simulated(flags.clone()),
@@ -262,6 +263,31 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     bar.finish_and_clear();
     interruption.begin_to_write();
     note_partial(interruption);
+    let server = match &live {
+        Some(_) => format!(" --live{flags}"),
+        None => flags,
+    };
+    conclude(
+        arguments,
+        &chosen,
+        exploring,
+        &playing,
+        server,
+        start.elapsed(),
+        interruption,
+    )
+}
+
+/// Writes the result and the requested files.
+fn conclude(
+    arguments: &ExploreArguments,
+    chosen: &Chosen,
+    exploring: Exploring,
+    playing: &Playing,
+    server: String,
+    wall: Duration,
+    interruption: Interruption,
+) -> io::Result<Exit> {
     let Exploring {
         mut out,
         tally,
@@ -275,13 +301,9 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         Some(count) => tally.played() + skipped.values().sum::<u64>() < count,
         None => interruption.is_asked_for() || tally.failed() > 0 && !arguments.keep_going,
     };
-    let server = match &live {
-        Some(_) => format!(" --live{flags}"),
-        None => flags,
-    };
-    let exploration = tally.finish(server, chosen.first, chosen.every, stopped_early, start.elapsed());
+    let exploration = tally.finish(server, chosen.first, chosen.every, stopped_early, wall);
     // Before the summary, because the reader of standard output may have stopped reading.
-    let are_written = write_files(arguments, &exploration, &mut junit, &playing);
+    let are_written = write_files(arguments, &exploration, &mut junit, playing);
     let written = explore::write_exploration(&mut out, &exploration);
     let written = written.and_then(|()| write_skipped(&mut out, &skipped));
     ignore_broken_pipe(error.map_or(written, Err))?;

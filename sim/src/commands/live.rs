@@ -35,10 +35,10 @@ const OWN_SPEED: u32 = 10;
 pub(crate) struct LiveArguments {
     /// Run in real time against a server process: the reference server, or a target
     ///
-    /// Scenarios that need an unsupported capability or take longer than 20 s are skipped.
+    /// Scenarios that need an unsupported capability are skipped, and without a test clock those that take longer than 20 s.
     #[arg(long, conflicts_with = "seed")]
     pub(crate) live: bool,
-    /// Also run scenarios that take longer than 20 s, up to one hour
+    /// Run scenarios that take longer than 20 s, up to one hour, in true time
     #[arg(long, requires = "live")]
     slow: bool,
     /// Go on with a play after a step that failed

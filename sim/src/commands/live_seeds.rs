@@ -24,7 +24,7 @@ pub(crate) struct LiveSeedArguments {
     /// A seed has only the faults that the server offers.
     #[arg(long)]
     pub(crate) live: bool,
-    /// Also play what takes longer than 20 s, up to one hour
+    /// Play what takes longer than 20 s, up to one hour, in true time
     #[arg(long, requires = "live")]
     slow: bool,
     #[command(flatten)]

@@ -30,6 +30,10 @@ const AFTERMATH: Duration = Duration::from_mins(2);
 /// The wall time after which a play waits no longer for what is pending, unless another one is set.
 const PLAY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The same with jumps over the time in which nothing happens: longer than all retries, time-outs and deadlines in sequence,
+/// because another order of events may begin each of them later than in the simulated world.
+const AFTERMATH_ON_TEST_CLOCK: Duration = Duration::from_hours(1);
+
 /// The longest scenario that is played on a test clock, on the parties' clock.
 const LONGEST_ON_TEST_CLOCK: Duration = Duration::from_hours(1);
 
@@ -233,12 +237,14 @@ impl Live {
     /// How long a play settles that took as long as `rehearsed` in the simulated world.
     fn settling(&self, rehearsed: Length, jumps: bool) -> Settling {
         let at_least = rehearsed.settling();
-        // The wall time of a play that jumps does not follow from its length.
-        let longest = match jumps {
-            true => Duration::MAX,
-            false => (self.play_timeout * self.setup.speed).saturating_sub(rehearsed.steps()),
+        let at_most = match jumps {
+            // Waiting takes hardly any wall time.
+            true => at_least + AFTERMATH_ON_TEST_CLOCK,
+            false => {
+                let longest = (self.play_timeout * self.setup.speed).saturating_sub(rehearsed.steps());
+                (at_least + AFTERMATH).min(longest).max(at_least)
+            }
         };
-        let at_most = (at_least + AFTERMATH).min(longest).max(at_least);
         Settling::UntilSettled { at_least, at_most }
     }
 
