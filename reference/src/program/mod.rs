@@ -35,6 +35,7 @@ pub use self::settings::{SettingError, Settings};
 pub use self::signals::Orders;
 pub use self::wrapper_url::{WrapperUrl, WrapperUrlError};
 use crate::server::{Config, Hooks, Server, StartError};
+use crate::store::Store;
 
 /// The text after the options in the help.
 pub const AFTER_HELP: &str = "\
@@ -182,12 +183,12 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         profile: Arc::new(settings.profile),
     };
     let files = database.clone();
-    let server =
-        Server::start(listener, config, seams, move || files.open(), Hooks::default()).map_err(|error| {
-            match error {
-                StartError::Store(error) => data::explain(error, &database).into(),
-                StartError::Listen { .. } => ProgramError::from(error),
-            }
+    let server = Store::open(move || files.open())
+        .map_err(StartError::from)
+        .and_then(|store| Server::start(listener, config, seams, Arc::new(store), Hooks::default()))
+        .map_err(|error| match error {
+            StartError::Store(error) => data::explain(error, &database).into(),
+            StartError::Listen { .. } => ProgramError::from(error),
         })?;
     tracing::info!(authority, "server listening");
     Ok(Running { authority, server })
