@@ -59,6 +59,12 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
         }
     };
     let source = &arguments.source.source;
+    // Every smaller script that is kept fails, so a check of each would double the time. The result is checked when it is
+    // played.
+    let options = Options {
+        subject: subject.unchecked(),
+        ..options
+    };
     let shrunk = shrunk(&scenario, verdict, options, interruption);
     interruption.begin_to_write();
     let Some(shrunk) = shrunk else {
