@@ -17,7 +17,7 @@ use crate::model::metadata::Metadata;
 use crate::refusal::Refusal;
 use crate::session::deletion::{beginning_of, calendar_day};
 use crate::session::{Input, Session};
-use crate::store::{SessionKey, Store, StoreError};
+use crate::store::{SessionKey, Storage, StoreError};
 use crate::tokens::Tokens;
 
 type Sessions = BTreeMap<SessionKey, SessionHandle>;
@@ -194,13 +194,13 @@ impl App {
         &self.services.wrapper
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.services.store
+    pub(crate) fn store(&self) -> &dyn Storage {
+        &*self.services.store
     }
 }
 
 fn restorer(
-    store: Arc<Store>,
+    store: Arc<dyn Storage>,
     identifiers: Randomness,
     profile: Arc<Profile>,
     interceptor: Option<Arc<dyn Interceptor>>,

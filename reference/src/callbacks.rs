@@ -17,7 +17,7 @@ use turnstile_seams::{ClockExt as _, Seams};
 
 use crate::coverage::ServerMark;
 use crate::session::{CallbackJob, EnqueueError, job_size};
-use crate::store::{Store, StoredJob};
+use crate::store::{Storage, StoredJob};
 
 /// The queue to which sessions submit callbacks.
 pub trait CallbackQueue: Send + Sync + 'static {
@@ -38,7 +38,7 @@ impl CallbackQueue for NoQueue {
 /// A queue in the server's store, with its consumer.
 #[derive(Clone)]
 pub struct DurableQueue {
-    store: Arc<Store>,
+    store: Arc<dyn Storage>,
     seams: Seams,
     profile: Arc<Profile>,
 }
@@ -52,7 +52,7 @@ enum Attempt {
 
 impl DurableQueue {
     /// Opens the queue in `store`. The consumer sends requests through `seams`.
-    pub fn new(store: Arc<Store>, seams: Seams, profile: Arc<Profile>) -> Self {
+    pub fn new(store: Arc<dyn Storage>, seams: Seams, profile: Arc<Profile>) -> Self {
         Self {
             store,
             seams,
@@ -200,6 +200,7 @@ mod tests {
     use super::*;
     use crate::identity::MessageId;
     use crate::model::metadata::CallbackTarget;
+    use crate::store::Store;
 
     fn queue(profile: Profile) -> DurableQueue {
         let store = Store::open(|| Ok(InMemoryBackend::new())).unwrap();

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use redb::StorageBackend;
 use turnstile_profile::Profile;
 use turnstile_seams::{BoxFuture, ClockExt as _, Listener, Seams, http_server};
 
@@ -14,7 +13,7 @@ use crate::callbacks::{CallbackQueue, DurableQueue, NoQueue};
 use crate::delivery::{Sandboxes, WrapperClient};
 use crate::host::interception::Interceptor;
 use crate::host::{Checkpoint, Checkpoints, Services};
-use crate::store::{Store, StoreError};
+use crate::store::{Storage, StoreError};
 use crate::tokens::Tokens;
 
 /// The configuration of a server. Not `Debug`, because it contains secrets.
@@ -101,20 +100,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Runs a server without end. Its state is in the storage that `backend` returns; unfinished work of an earlier
-    /// server is resumed.
+    /// Runs a server without end. Its state is in the store that `open` returns; unfinished work of an earlier server is
+    /// resumed.
     ///
     /// # Errors
     ///
     /// If it cannot start; see [`StartError`].
-    pub async fn run<B: StorageBackend>(
+    pub async fn run(
         config: Config,
         seams: Seams,
-        backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
+        open: impl FnOnce() -> Result<Arc<dyn Storage>, StoreError>,
         hooks: Hooks,
     ) -> Result<(), StartError> {
         let listener = Self::listen(&config.listen, &seams).await?;
-        let started = Self::start(listener, config, seams, backend, hooks)?;
+        let started = Self::start(listener, config, seams, open()?, hooks)?;
         started.serve(std::future::pending()).await;
         Ok(())
     }
@@ -138,14 +137,13 @@ impl Server {
     /// # Errors
     ///
     /// [`StartError::Store`].
-    pub fn start<B: StorageBackend>(
+    pub fn start(
         listener: Box<dyn Listener>,
         config: Config,
         seams: Seams,
-        backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
+        store: Arc<dyn Storage>,
         hooks: Hooks,
     ) -> Result<Self, StartError> {
-        let store = Arc::new(Store::open(backend)?);
         let tokens = Tokens::new(
             &config.api_secret,
             &config.ticket_secret,

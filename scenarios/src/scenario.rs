@@ -110,6 +110,14 @@ impl Scenario {
         needs
     }
 
+    /// Whether a fault waits for an operation of a disk that it counts. The trace then depends on how the server writes.
+    pub fn counts_disk_operations(&self) -> bool {
+        self.steps.iter().any(|step| match &step.value {
+            Step::Fault(injection) => injection.fault.disk_operation().is_some(),
+            _ => false,
+        })
+    }
+
     /// Names of the sessions that its steps create, except the default session.
     pub fn other_sessions(&self) -> BTreeSet<&SessionName> {
         let named = self.steps.iter().filter_map(|step| match &step.value {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -22,7 +22,7 @@ use turnstile_seams::websocket::READ_BUFFER;
 
 use crate::app::App;
 use crate::coverage::ServerMark;
-use crate::host::Subscription;
+use crate::host::{LiveEvent, Subscription};
 use crate::identity::{Malformed, SessionId};
 use crate::legacy::model::Origin;
 use crate::procedures::iso;
@@ -201,7 +201,7 @@ impl Client {
                     Some(Ok(_)) => {}
                 },
                 event = live.recv() => match event {
-                    Some(event) => self.send_filtered(&event).await?,
+                    Some(live) => self.send_live(&live).await?,
                     None => return Err(Disconnected),
                 },
             }
@@ -218,7 +218,27 @@ impl Client {
         Ok(())
     }
 
+    /// As [`Self::send_filtered`], with the text that all clients of the session share.
+    async fn send_live(&mut self, live: &LiveEvent) -> Result<(), Disconnected> {
+        if self.filter.wants(&live.event) {
+            let text = live.text(|event| self.text_of(event));
+            self.send_text(text).await?;
+        } else {
+            ServerMark::StreamFiltered.hit();
+        }
+        Ok(())
+    }
+
     async fn send(&mut self, event: &Event) -> Result<(), Disconnected> {
+        self.send_text(self.text_of(event)).await
+    }
+
+    async fn send_text(&mut self, text: Utf8Bytes) -> Result<(), Disconnected> {
+        let sent = self.socket.send(Message::Text(text)).await;
+        sent.map_err(|_| Disconnected)
+    }
+
+    fn text_of(&self, event: &Event) -> Utf8Bytes {
         let envelope = Envelope {
             data: &event.data,
             event_id: event.id,
@@ -228,15 +248,11 @@ impl Client {
             timestamp: iso(event.timestamp),
         };
         let text = serde_json::to_string(&envelope).expect("events are serializable");
-        self.socket
-            .send(Message::text(text))
-            .await
-            .map_err(|_| Disconnected)
+        text.into()
     }
 }
 
-/// An event as clients receive it (R9.16). Written without a copy of the data, because each client of a session
-/// receives each event.
+/// An event as clients receive it (R9.16). Written without a copy of the data.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {

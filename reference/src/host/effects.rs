@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
 use turnstile_seams::ClockExt as _;
 
-use super::{Checkpoint, Services, SessionHandle, SessionHost, ToIngest, Unanswered};
+use super::{Checkpoint, LiveEvent, Services, SessionHandle, SessionHost, ToIngest, Unanswered};
 use crate::coverage::ServerMark;
 use crate::delivery::cancelled;
 use crate::session::events::{Event, name};
@@ -69,7 +69,7 @@ impl SessionHost {
     /// Sends an event to all subscribers, and drops those that are disconnected or too far behind (R9.25).
     fn broadcast(&mut self, event: Event) {
         self.log(&event);
-        let event = Arc::new(event);
+        let event = Arc::new(LiveEvent::new(event));
         self.subscribers.retain(|subscriber| {
             let sent = subscriber.try_send(event.clone());
             if matches!(sent, Err(TrySendError::Full(_))) {

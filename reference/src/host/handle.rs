@@ -2,8 +2,9 @@
 //!
 //! Nothing is decided or committed here.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use axum::extract::ws::Utf8Bytes;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -75,7 +76,29 @@ pub struct Subscription {
     pub commands: Value,
     /// The events since the subscription. Ends early if the receiver falls too far behind; the client must then
     /// reconnect and replay (R9.25).
-    pub live: mpsc::Receiver<Arc<Event>>,
+    pub live: mpsc::Receiver<Arc<LiveEvent>>,
+}
+
+/// An event for all subscribers of a session, and the text that they send, which the first of them writes.
+#[derive(Debug)]
+pub struct LiveEvent {
+    /// The event.
+    pub event: Event,
+    text: OnceLock<Utf8Bytes>,
+}
+
+impl LiveEvent {
+    pub(super) fn new(event: Event) -> Self {
+        Self {
+            event,
+            text: OnceLock::new(),
+        }
+    }
+
+    /// The text, which `write` makes if no subscriber has written it yet.
+    pub fn text(&self, write: impl FnOnce(&Event) -> Utf8Bytes) -> Utf8Bytes {
+        self.text.get_or_init(|| write(&self.event)).clone()
+    }
 }
 
 /// An accepted ingest socket. Dropping it reports its end to the session, unless it is [left open](Self::leave_open).

@@ -17,7 +17,9 @@ use turnstile_profile::Profile;
 use turnstile_seams::{BoxFuture, Clock};
 
 use self::handle::Unanswered::NotStored;
-pub use self::handle::{Claim, Description, IngestSocket, SessionHandle, Subscription, ToIngest, Unanswered};
+pub use self::handle::{
+    Claim, Description, IngestSocket, LiveEvent, SessionHandle, Subscription, ToIngest, Unanswered,
+};
 use self::handle::{Command, IngestAnswer};
 use self::interception::{Decided, Interceptor, Memory};
 use self::wrapper_requests::WrapperRequests;
@@ -25,9 +27,8 @@ use crate::callbacks::CallbackQueue;
 use crate::coverage::ServerMark;
 use crate::delivery::WrapperClient;
 use crate::legacy::model::execution::Closing;
-use crate::session::events::Event;
 use crate::session::{Effect, Input, Reply, Session, SocketId, Volatile, Writes};
-use crate::store::{SessionKey, Store, StoreError};
+use crate::store::{SessionKey, Storage, StoreError};
 
 /// A point at which a crash has distinct consequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct Services {
     /// The durations, limits and numbers of attempts.
     pub profile: Arc<Profile>,
     /// The durable state.
-    pub store: Arc<Store>,
+    pub store: Arc<dyn Storage>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The client of the wrappers.
@@ -81,7 +82,7 @@ struct SessionHost {
     services: Arc<Services>,
     /// Weak, so that the task ends when no handle is left.
     mailbox: mpsc::WeakUnboundedSender<Command>,
-    subscribers: Vec<mpsc::Sender<Arc<Event>>>,
+    subscribers: Vec<mpsc::Sender<Arc<LiveEvent>>>,
     ingests: BTreeMap<SocketId, mpsc::UnboundedSender<ToIngest>>,
     last_socket: SocketId,
     requests: WrapperRequests,

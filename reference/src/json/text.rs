@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use serde_json::Value;
 
 /// The length of an escape such as `\u00e9`.
@@ -60,11 +61,8 @@ pub fn parse(text: &[u8]) -> Result<Value, NotJson> {
 fn without_lone_surrogates(text: &[u8]) -> Cow<'_, [u8]> {
     let mut text = Cow::Borrowed(text);
     let mut at = 0;
-    while at < text.len() {
-        if text[at] != b'\\' {
-            at += 1;
-            continue;
-        }
+    while let Some(unescaped) = text.get(at..).and_then(|rest| memchr(b'\\', rest)) {
+        at += unescaped;
         at += match (code_unit(&text, at), code_unit(&text, at + ESCAPE_LENGTH)) {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 2 * ESCAPE_LENGTH,
             (Some(0xd800..=0xdfff), _) => {

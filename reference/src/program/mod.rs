@@ -39,6 +39,7 @@ pub use self::settings::{SettingError, Settings};
 pub use self::signals::Orders;
 pub use self::wrapper_url::{WrapperUrl, WrapperUrlError};
 use crate::server::{Config, Hooks, Server, StartError};
+use crate::store::Store;
 
 /// The text after the options in the help.
 pub const AFTER_HELP: &str = "\
@@ -218,11 +219,13 @@ async fn start_adapted(settings: Settings, adapt: Adapt) -> Result<Running, Prog
     let mut hooks = Hooks::default();
     adapt(&mut config, &mut hooks, &mut seams);
     let files = database.clone();
-    let started = Server::start(listener, config, seams, move || files.open(), hooks);
-    let server = started.map_err(|error| match error {
-        StartError::Store(error) => data::explain(error, &database).into(),
-        StartError::Listen { .. } => ProgramError::from(error),
-    })?;
+    let server = Store::open(move || files.open())
+        .map_err(StartError::from)
+        .and_then(|store| Server::start(listener, config, seams, Arc::new(store), hooks))
+        .map_err(|error| match error {
+            StartError::Store(error) => data::explain(error, &database).into(),
+            StartError::Listen { .. } => ProgramError::from(error),
+        })?;
     tracing::info!(authority, "server listening");
     let test_clock = test_clock.map(|(listener, clock)| {
         let authority = listener.authority();

@@ -1,6 +1,7 @@
 //! Durable state in redb: sessions, messages, events, and the jobs of the callback queue.
 //!
-//! Rows are JSON, so that records of older forms can still be read. The store does not interpret them.
+//! Rows are JSON, so that records of older forms can still be read. The store does not interpret them. [`Storage`] is what
+//! the server needs of it.
 
 mod calendar;
 mod commit;
@@ -8,6 +9,9 @@ mod import;
 mod jobs;
 mod outcome;
 mod removal;
+mod replay;
+pub mod rows;
+mod storage;
 mod versions;
 
 use std::fmt;
@@ -21,10 +25,12 @@ use redb::{
 use serde::de::DeserializeOwned;
 
 pub use self::jobs::StoredJob;
+pub use self::replay::{EventRows, Replay};
+pub use self::storage::Storage;
 use self::versions::read_versioned;
 use crate::identity::{SessionId, UserId};
 use crate::legacy::record::{self, UnreadableRecord};
-use crate::session::events::{Event, EventRow};
+use crate::session::events::EventRow;
 use crate::session::{Core, Stored};
 
 /// The memory for cached pages, in bytes. The default of redb is one gigabyte.
@@ -222,10 +228,7 @@ impl Store {
     pub fn replay(&self, session: &SessionId) -> Result<Replay, StoreError> {
         self.with(|database| {
             let events = database.begin_read()?.open_table(EVENTS)?;
-            Ok(Replay {
-                events,
-                session: session.clone(),
-            })
+            Ok(Replay::new(session.clone(), Box::new(events)))
         })
     }
 
@@ -248,44 +251,6 @@ impl Store {
             }
             Ok(keys)
         })
-    }
-}
-
-/// A snapshot of the kept events of a session. Later writes do not affect it.
-pub struct Replay {
-    events: ReadOnlyTable<(&'static str, u64), &'static [u8]>,
-    session: SessionId,
-}
-
-impl fmt::Debug for Replay {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Replay of {}", self.session)
-    }
-}
-
-impl Replay {
-    /// Returns the events with `after < id <= up_to`, in order: as many as fit into `bytes`, and at least one if
-    /// there is any.
-    ///
-    /// # Errors
-    ///
-    /// If the database fails, or an event is unreadable.
-    pub fn events(&self, after: u64, up_to: u64, bytes: usize) -> Result<Vec<Event>, StoreError> {
-        let id = self.session.as_str();
-        let mut found = Vec::new();
-        let mut size = 0;
-        if after < up_to {
-            for row in self.events.range((id, after + 1)..=(id, up_to))? {
-                let (_, value) = row?;
-                let value = value.value();
-                size += value.len();
-                if size > bytes && !found.is_empty() {
-                    break;
-                }
-                found.push(read(value, || self.session.to_string())?);
-            }
-        }
-        Ok(found)
     }
 }
 

@@ -261,6 +261,15 @@ impl Fault {
         }
     }
 
+    /// The operation of a disk that it waits for, counted from the time at which it is injected.
+    pub fn disk_operation(&self) -> Option<DiskOperation> {
+        match self {
+            Self::Disk { at, .. } => *at,
+            Self::Host { at, .. } => at.and_then(CrashPoint::operation),
+            _ => None,
+        }
+    }
+
     /// Capabilities that it needs of a target. `lasts` is its duration; `None` until something ends it.
     pub fn needs(&self, lasts: Option<Duration>) -> BTreeSet<Capability> {
         let mut needs = BTreeSet::new();

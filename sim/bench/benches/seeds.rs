@@ -7,6 +7,7 @@ use std::iter;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use turnstile::explore::{self, Playing};
+use turnstile::stage::{StoreChoice, Subject};
 
 /// The allocator of the tool, so that results are comparable.
 #[global_allocator]
@@ -22,13 +23,22 @@ fn seeds(criterion: &mut Criterion) {
     group.bench_function("generated", |bencher| {
         bencher.iter(|| (0..SEEDS).for_each(|seed| drop(black_box(explore::scenario(seed)))));
     });
-    group.bench_function("played", |bencher| {
-        bencher.iter(|| {
-            for seed in 0..SEEDS {
-                black_box(explore::play_seed(seed, &Playing::default()));
-            }
+    for (name, store) in [
+        ("played", StoreChoice::Journal),
+        ("played with the database", StoreChoice::Database),
+    ] {
+        let playing = Playing {
+            subject: Subject::default().with_store(store),
+            ..Playing::default()
+        };
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                for seed in 0..SEEDS {
+                    black_box(explore::play_seed(seed, &playing));
+                }
+            });
         });
-    });
+    }
     group.finish();
 }
 

@@ -1,4 +1,4 @@
-//! Cost of plays: the whole suite, each further message, and an idle hour.
+//! Cost of plays: the whole suite, a sweep, each further message, and an idle hour.
 //!
 //! Throughput in elements is virtual seconds per second of one core.
 
@@ -6,12 +6,14 @@ mod measure;
 
 use std::hint::black_box;
 use std::iter;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use turnstile::script::{self, Options};
+use turnstile::script::{self, Options, SweepFault};
 use turnstile::suite::{self, Play};
+use turnstile::sweep as sweeping;
 use turnstile_scenarios::Library;
 
 /// The allocator of the tool, so that results are comparable.
@@ -71,6 +73,26 @@ fn whole_suite(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A sweep of a script of medium length: each play is the script with one more fault.
+fn sweep(criterion: &mut Criterion) {
+    let library = library();
+    let scripts = library.entries();
+    let swept = scripts
+        .iter()
+        .find(|entry| entry.id == "suite/interrupt/mid-stream");
+    let scenario = &swept.expect("the suite has the script").scenario;
+    let kinds: Vec<&SweepFault> = SweepFault::ALL.iter().collect();
+    let jobs = NonZeroUsize::MIN;
+    let sweep = || sweeping::sweep(scenario, Options::default(), &kinds, jobs, |_, _| {});
+    let strips = sweep().unwrap_or_else(|error| panic!("{error}"));
+    let plays: usize = strips.iter().map(|strip| strip.moments.len()).sum();
+    let mut group = criterion.benchmark_group("sweep");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(plays as u64));
+    group.bench_function("one core", |bencher| bencher.iter(sweep));
+    group.finish();
+}
+
 fn one_more_message(criterion: &mut Criterion) {
     measure::plays(criterion, "messages", [1, 11, 101], |count| {
         let first = "  - start: { as: m0, say: echo:x }\n  - await: { callback: m0 }\n".to_owned();
@@ -87,5 +109,5 @@ fn idle_hour(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, whole_suite, one_more_message, idle_hour);
+criterion_group!(benches, whole_suite, sweep, one_more_message, idle_hour);
 criterion_main!(benches);

@@ -14,9 +14,9 @@ use clap::Args;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use turnstile::explore;
 use turnstile::script::Options;
-use turnstile::stage::Subject;
 #[cfg(feature = "selftest")]
 use turnstile::stage::name_of;
+use turnstile::stage::{StoreChoice, Subject};
 use turnstile::suite::Play;
 use turnstile::watch::Watch;
 #[cfg(feature = "selftest")]
@@ -174,6 +174,9 @@ pub(crate) struct ServerArguments {
     #[cfg(feature = "selftest")]
     #[arg(long, value_name = "MUTANT", value_parser = MutantNames, hide_possible_values = true)]
     breaking: Option<String>,
+    /// Give the simulated server the database of real servers in place of its cheaper journal
+    #[arg(long)]
+    database: bool,
 }
 
 /// The servers of a run.
@@ -192,6 +195,9 @@ pub(crate) struct ServersArguments {
         conflicts_with = "live"
     )]
     breaking: Vec<String>,
+    /// Give the simulated server the database of real servers in place of its cheaper journal
+    #[arg(long, conflicts_with = "live")]
+    database: bool,
 }
 
 impl ServersArguments {
@@ -199,15 +205,26 @@ impl ServersArguments {
     #[cfg(feature = "selftest")]
     pub fn subjects(&self) -> Result<Vec<Subject>, String> {
         if self.breaking.is_empty() {
-            return Ok(vec![Subject::default()]);
+            return Ok(vec![with_store(Subject::default(), self.database)]);
         }
-        self.breaking.iter().map(|name| mutant(name)).collect()
+        let mutants = self.breaking.iter().map(|name| mutant(name));
+        mutants
+            .map(|mutant| Ok(with_store(mutant?, self.database)))
+            .collect()
     }
 
     /// The server.
     #[cfg(not(feature = "selftest"))]
     pub fn subjects(&self) -> Result<Vec<Subject>, String> {
-        Ok(vec![Subject::default()])
+        Ok(vec![with_store(Subject::default(), self.database)])
+    }
+}
+
+/// The server with the store that the flags ask for.
+fn with_store(subject: Subject, database: bool) -> Subject {
+    match database {
+        true => subject.with_store(StoreChoice::Database),
+        false => subject,
     }
 }
 
@@ -260,25 +277,26 @@ fn mutant(name: &str) -> Result<Subject, String> {
 impl ServerArguments {
     /// The flags that select the same server.
     pub fn flags(&self) -> String {
+        let database = if self.database { " --database" } else { "" };
         #[cfg(feature = "selftest")]
         if let Some(rule) = &self.breaking {
-            return format!(" --breaking {rule}");
+            return format!(" --breaking {rule}{database}");
         }
-        String::new()
+        database.to_owned()
     }
 
     /// The server that the flags ask for.
     #[cfg(not(feature = "selftest"))]
     pub fn subject(&self) -> Result<Subject, String> {
-        Ok(Subject::default())
+        Ok(with_store(Subject::default(), self.database))
     }
 
     /// The server that the flags ask for.
     #[cfg(feature = "selftest")]
     pub fn subject(&self) -> Result<Subject, String> {
-        self.breaking
-            .as_deref()
-            .map_or_else(|| Ok(Subject::default()), mutant)
+        let subject = self.breaking.as_deref();
+        let subject = subject.map_or_else(|| Ok(Subject::default()), mutant)?;
+        Ok(with_store(subject, self.database))
     }
 }
 

@@ -130,6 +130,12 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
             return Ok(interruption.exit(Exit::Harness));
         }
     };
+    // Every smaller script that is kept fails, so a check of each would double the time. The result is checked when it is
+    // played.
+    let options = Options {
+        subject: subject.unchecked(),
+        ..options
+    };
     let fails = |candidate: &Scenario, rule: &str| explore::fails_simulated(candidate, rule, options);
     let shrunk = shrunk(&scenario, verdict, fails, interruption);
     interruption.begin_to_write();

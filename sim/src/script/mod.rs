@@ -9,6 +9,7 @@ mod overdue;
 mod player;
 mod settling;
 mod steps;
+mod store;
 mod stored;
 mod timed_fault;
 pub(crate) mod view;
@@ -163,6 +164,9 @@ pub enum HarnessError {
         /// Tasks that are not finished.
         waiting: Vec<String>,
     },
+    /// The play took another course with the journal than with the server's database.
+    #[error("the server's journal and its database differ: {0}")]
+    StoresDiffer(String),
     /// The run was interrupted from outside.
     #[error("interrupted")]
     Interrupted,
@@ -202,13 +206,15 @@ pub(crate) fn play_monitored(
     options: Options,
     monitor: &Monitor,
 ) -> Result<Verdict, HarnessError> {
-    let mut world = options.world.create(options.seed, stage::epoch());
-    world.set_activity(monitor.activity.clone());
-    let target = Target {
-        profile: scenario.profile.complete(),
-        ..Target::default()
-    };
-    play_in_monitored(world, target, scenario, options, monitor)
+    store::play(scenario, options, |subject| {
+        let mut world = options.world.create(options.seed, stage::epoch());
+        world.set_activity(monitor.activity.clone());
+        let target = Target {
+            profile: scenario.profile.complete(),
+            ..Target::default()
+        };
+        play_in_monitored(world, target, scenario, Options { subject, ..options }, monitor)
+    })
 }
 
 /// What is known of the server under test.

@@ -95,6 +95,13 @@ impl SweepFault {
     ];
 }
 
+impl SweepFault {
+    /// The fault.
+    pub(super) fn fault(&self) -> Fault {
+        (self.fault)()
+    }
+}
+
 impl fmt::Debug for SweepFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name)
@@ -117,7 +124,7 @@ impl Player<'_> {
         self.arranged_until = self.arranged_until.max(self.stage.world.now() + at + lasts);
         self.arrange(at, move |world| {
             // The host may already be down.
-            let Ok(applied) = faults.apply(world, &(kind.fault)()) else {
+            let Ok(applied) = faults.apply(world, &kind.fault()) else {
                 return;
             };
             let end = world.now() + lasts;

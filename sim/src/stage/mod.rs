@@ -7,6 +7,7 @@ pub mod client;
 mod faults;
 pub mod identity;
 mod ingest;
+mod journal;
 mod queue;
 mod recorder;
 mod sandboxes;
@@ -47,9 +48,9 @@ use self::queue::QueueControl;
 pub use self::recorder::Recorder;
 pub use self::sandboxes::SandboxPlan;
 pub use self::stored::StoredSession;
-pub use self::subject::Subject;
 #[cfg(feature = "selftest")]
 pub use self::subject::name_of;
+pub use self::subject::{StoreChoice, Subject};
 
 /// Authority of the server.
 pub const SERVER_AUTHORITY: &str = "server:8787";
@@ -62,8 +63,6 @@ pub const BEHAVIOUR_PATH: &str = "/test/behaviour";
 /// Path of the gateway's control route that releases requests. The tag follows.
 pub const RELEASE_PATH: &str = "/test/release?tag=";
 
-/// Path of the server's database on its disk.
-const DATABASE: &str = "data/turnstile.redb";
 /// Start of every simulated run.
 const EPOCH: &str = "2026-01-01T00:00:00Z";
 
@@ -318,21 +317,27 @@ impl Wiring {
             };
             self.subject.set_up(&mut config, &mut hooks, &mut machine.seams);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);
-            Box::pin(run_server(machine, config, hooks, stored))
+            Box::pin(run_server(machine, self.subject, config, hooks, stored))
         });
     }
 }
 
-async fn run_server(machine: Machine, config: Config, hooks: Hooks, stored: Option<StoredSession>) {
+async fn run_server(
+    machine: Machine,
+    subject: Subject,
+    config: Config,
+    hooks: Hooks,
+    stored: Option<StoredSession>,
+) {
     let disk = machine.disk;
+    let files = disk.clone();
+    let open = move || subject.open_store(files.clone());
     if let Some(session) = stored
-        && let Err(error) = stored::import(disk.clone(), &session)
+        && let Err(error) = open().and_then(|store| stored::import(&*store, &session))
     {
         panic!("the stored session was not taken over: {}", with_sources(&error));
     }
-    let files = disk.clone();
-    let database = move || files.open(DATABASE);
-    let Err(error) = Server::run(config, machine.seams, database, hooks).await else {
+    let Err(error) = Server::run(config, machine.seams, open, hooks).await else {
         return;
     };
     // A server that cannot read its state exits; it is restarted once the disk works.

@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 use turnstile_reference::identity::UserId;
-use turnstile_reference::store::{Store, StoreError};
-use turnstile_world::Disk;
+use turnstile_reference::store::{Storage, StoreError};
 
-use super::DATABASE;
 use super::identity::USER;
 
 /// A session of an older service (protocol §10).
@@ -17,9 +15,8 @@ pub struct StoredSession {
     pub executions: Vec<Value>,
 }
 
-/// Imports a session into the store on `disk`.
-pub(super) fn import(disk: Disk, session: &StoredSession) -> Result<(), StoreError> {
+/// Imports a session into a store.
+pub(super) fn import(store: &dyn Storage, session: &StoredSession) -> Result<(), StoreError> {
     let user: UserId = USER.parse().expect("the harness's user has a valid id");
-    let store = Store::open(move || disk.open(DATABASE))?;
     store.import(&user, &session.record, &session.executions)
 }

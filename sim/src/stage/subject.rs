@@ -1,13 +1,21 @@
 //! The server under test: the reference server or a mutant of it.
 
-#[cfg(feature = "selftest")]
 use std::sync::Arc;
 
 use turnstile_fault::WrapperBehaviour;
 #[cfg(feature = "selftest")]
 use turnstile_mutants::{EndlessLoop, Rule, generic};
 use turnstile_reference::server::{Config, Hooks};
+use turnstile_reference::store::{Storage, Store, StoreError};
 use turnstile_seams::Seams;
+use turnstile_world::Disk;
+
+use super::journal::Journal;
+
+/// Path of the server's database on its disk.
+const DATABASE: &str = "data/turnstile.redb";
+/// Path of the server's journal on its disk.
+const JOURNAL: &str = "data/turnstile.journal";
 
 /// The server under test. Mutants require the feature `selftest`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,6 +23,21 @@ pub struct Subject {
     /// What is planted in it, if anything.
     #[cfg(feature = "selftest")]
     planted: Option<Planted>,
+    /// Its store in a simulated world.
+    store: StoreChoice,
+}
+
+/// The store of a server in a simulated world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// The journal. A play with findings, and one of 64 others, is repeated with the database: both traces must be equal.
+    /// Plays against mutants, whose findings are no news, are not repeated.
+    #[default]
+    CheckedJournal,
+    /// Rows in memory with a journal of changes, which costs a tenth of the database.
+    Journal,
+    /// The database that servers have.
+    Database,
 }
 
 #[cfg(feature = "selftest")]
@@ -35,6 +58,7 @@ impl From<Planted> for Subject {
     fn from(planted: Planted) -> Self {
         Self {
             planted: Some(planted),
+            ..Self::default()
         }
     }
 }
@@ -92,6 +116,38 @@ pub fn name_of(rule: Rule) -> String {
 }
 
 impl Subject {
+    /// The same server with another store.
+    pub fn with_store(self, store: StoreChoice) -> Self {
+        Self { store, ..self }
+    }
+
+    /// The same server, whose plays are not repeated with the database.
+    pub fn unchecked(self) -> Self {
+        match self.store {
+            StoreChoice::CheckedJournal => self.with_store(StoreChoice::Journal),
+            StoreChoice::Journal | StoreChoice::Database => self,
+        }
+    }
+
+    /// Its store.
+    pub fn store(self) -> StoreChoice {
+        self.store
+    }
+
+    /// Opens its store on a disk.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub(super) fn open_store(self, disk: Disk) -> Result<Arc<dyn Storage>, StoreError> {
+        Ok(match self.store {
+            StoreChoice::Database => Arc::new(Store::open(move || disk.open(DATABASE))?),
+            StoreChoice::CheckedJournal | StoreChoice::Journal => {
+                Arc::new(Journal::open(move || disk.open(JOURNAL))?)
+            }
+        })
+    }
+
     /// The unmodified server has no name of a mutant.
     #[cfg(not(feature = "selftest"))]
     pub fn mutant(self) -> Option<String> {

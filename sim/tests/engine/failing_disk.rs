@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turnstile::stage::Stage;
-use turnstile::stage::Subject;
 use turnstile::stage::client::{Answer, Awaited, Client, Content};
 use turnstile::stage::identity::Login;
+use turnstile::stage::{Stage, StoreChoice, Subject};
 use turnstile_fault::{DiskBehaviour, Fault, Place};
 use turnstile_judge::parties::SERVER;
 
@@ -19,7 +18,8 @@ struct Play {
 
 impl Play {
     fn new() -> Self {
-        let mut stage = Stage::new(0, Subject::default());
+        let subject = Subject::default().with_store(StoreChoice::Database);
+        let mut stage = Stage::new(0, subject);
         let client = stage.add_client("client");
         // The server opens its database before the disk fails.
         let started = stage.world.now() + Duration::from_secs(1);

@@ -17,7 +17,7 @@ use serde_json::Value;
 use turnstile_events::observation::{Observation, Observer, Probe};
 use turnstile_profile::Profile;
 use turnstile_reference::server::{Config, Hooks, Server};
-use turnstile_reference::store::Store;
+use turnstile_reference::store::{Storage, Store};
 use turnstile_seams::{Listener, Seams};
 use turnstile_world::{DiskFile, Machine, World};
 
@@ -123,7 +123,8 @@ impl TestBed {
                 if machine.restarts == 0 {
                     take_over(&open, &left_behind);
                 }
-                let running = Server::run(config(profile), machine.seams, open, Hooks::default()).await;
+                let open_store = move || Ok(Arc::new(Store::open(open)?) as Arc<dyn Storage>);
+                let running = Server::run(config(profile), machine.seams, open_store, Hooks::default()).await;
                 running.expect("the server starts");
             })
         });

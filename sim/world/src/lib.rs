@@ -78,7 +78,7 @@ use turnstile_seams::{BoxFuture, Clock as _};
 use death::Death;
 use fabric::{Fabric, ROOM_FOR_HOSTS, address};
 use host::{Boot, HostStop, Run, StartContext};
-use network::{Directory, Sockets};
+use network::{Directory, ReadBuffer, Sockets};
 use timers::Timeline;
 
 thread_local! {
@@ -127,6 +127,7 @@ pub struct World {
     timeline: Timeline,
     hosts: Vec<Host>,
     directory: Directory,
+    read_buffer: ReadBuffer,
     agenda: BTreeMap<(Timestamp, u64), Action>,
     scheduled: u64,
     /// Panics that no run has reported yet, by host.
@@ -165,6 +166,7 @@ impl World {
             timeline: Timeline::new(epoch),
             hosts: Vec::new(),
             directory: Directory::default(),
+            read_buffer: ReadBuffer::default(),
             agenda: BTreeMap::new(),
             scheduled: 0,
             panics: VecDeque::new(),
@@ -212,6 +214,7 @@ impl World {
             Arc::clone(&host.name),
             address(index),
             Arc::clone(&self.directory),
+            Arc::clone(&self.read_buffer),
         );
         let start_context = StartContext {
             streams: &self.streams,

@@ -37,12 +37,16 @@ pub(super) struct Departure {
     pub unread: bool,
 }
 
+/// Buffer for reads from the stack, which the hosts of a world share: it is large, and one read uses it at a time.
+pub(super) type ReadBuffer = Arc<Mutex<Vec<u8>>>;
+
 /// All sockets of one run of a host.
 pub(super) struct Sockets {
     stack: HostId,
     host: Arc<str>,
     address: IpAddr,
     directory: Directory,
+    read_buffer: ReadBuffer,
     /// False once the host has crashed or its world has ended.
     alive: AtomicBool,
     table: Mutex<Table>,
@@ -54,8 +58,6 @@ struct Table {
     streams: BTreeMap<u64, Stream>,
     listeners: BTreeMap<u64, TcpListener>,
     departures: Vec<Departure>,
-    /// Buffer for reads from the stack.
-    read_buffer: Vec<u8>,
 }
 
 struct Stream {
@@ -72,12 +74,19 @@ struct Stream {
 }
 
 impl Sockets {
-    pub(super) fn new(stack: HostId, host: Arc<str>, address: IpAddr, directory: Directory) -> Self {
+    pub(super) fn new(
+        stack: HostId,
+        host: Arc<str>,
+        address: IpAddr,
+        directory: Directory,
+        read_buffer: ReadBuffer,
+    ) -> Self {
         Self {
             stack,
             host,
             address,
             directory,
+            read_buffer,
             alive: AtomicBool::new(true),
             table: Mutex::default(),
         }
@@ -401,19 +410,14 @@ struct HostStream {
 
 impl HostStream {
     /// Runs `operation` on the stream's entry in the table.
-    fn with<T>(
-        &self,
-        operation: impl FnOnce(&mut Stream, &mut Vec<u8>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+    fn with<T>(&self, operation: impl FnOnce(&mut Stream) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         self.sockets.enter()?;
         let mut table = self.sockets.table();
-        let Table {
-            streams, read_buffer, ..
-        } = &mut *table;
-        let stream = streams
+        let stream = table
+            .streams
             .get_mut(&self.number)
             .expect("a stream is in the table until it is dropped");
-        operation(stream, read_buffer)
+        operation(stream)
     }
 }
 
@@ -423,7 +427,11 @@ impl AsyncRead for HostStream {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.with(|stream, read_buffer| stream.poll_read(context, read_buffer, out))
+        let read_buffer = &self.sockets.read_buffer;
+        self.with(|stream| {
+            let mut read_buffer = read_buffer.lock().unwrap_or_else(PoisonError::into_inner);
+            stream.poll_read(context, &mut read_buffer, out)
+        })
     }
 }
 
@@ -432,7 +440,7 @@ impl AsyncWrite for HostStream {
         if self.power.pulled().is_some() {
             return Poll::Pending;
         }
-        self.with(|stream, _| {
+        self.with(|stream| {
             stream.ensure_not_reset()?;
             Pin::new(&mut stream.socket).poll_write(context, bytes)
         })
@@ -444,7 +452,7 @@ impl AsyncWrite for HostStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|stream, _| Pin::new(&mut stream.socket).poll_shutdown(context))
+        self.with(|stream| Pin::new(&mut stream.socket).poll_shutdown(context))
     }
 }
 

@@ -184,12 +184,33 @@ impl<'a> Search<'a> {
     }
 
     fn has_found_one(&self) -> bool {
-        let mut words = self.text.as_bytes().split(|byte| !is_of_token(*byte));
-        words.any(|word| word.windows(TOKEN_END).any(|end| self.token_ends.contains(end)))
+        self.has_found_token()
             || self
                 .secrets
                 .iter()
                 .any(|secret| secret.find(self.text.as_bytes()).is_some())
+    }
+
+    /// Whether the text contains the end of a token. Looks at the last bytes of a window first: it skips most of the text
+    /// that way, because few words are as long as a window.
+    fn has_found_token(&self) -> bool {
+        let text = self.text.as_bytes();
+        let (mut start, mut checked) = (0, 0);
+        while let Some(window) = text.get(start..start + TOKEN_END) {
+            let unchecked = start.max(checked);
+            match text[unchecked..start + TOKEN_END]
+                .iter()
+                .rposition(|byte| !is_of_token(*byte))
+            {
+                Some(place) => start = unchecked + place + 1,
+                None if self.token_ends.contains(window) => return true,
+                None => {
+                    checked = start + TOKEN_END;
+                    start += 1;
+                }
+            }
+        }
+        false
     }
 }
 

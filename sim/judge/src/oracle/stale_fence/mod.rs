@@ -285,11 +285,13 @@ fn stale_events_on(
         current_until.sort_unstable_by(|one, other| other.cmp(one));
         events.sort_by_key(|(_, event)| std::cmp::Reverse(event.at));
         for (place, (seen_at, event)) in events.into_iter().enumerate() {
-            let is_current = current_until.get(place).is_some_and(|until| event.at < *until);
-            let stale = frames
-                .iter()
-                .find(|frame| frame.was_sent(event.at) && !frame.may_be_shown(event.at));
-            if let (false, Some(frame)) = (is_current, stale) {
+            // Events such as heartbeats have as many equal frames as equal events.
+            if current_until.get(place).is_some_and(|until| event.at < *until) {
+                continue;
+            }
+            let mut frames = frames.iter();
+            let stale = frames.find(|frame| frame.was_sent(event.at) && !frame.may_be_shown(event.at));
+            if let Some(frame) = stale {
                 let name = event.kilo().map_or(event.name.as_str(), |(name, _)| name);
                 let text = format!(
                     "{} received {name}, which was sent under generation {}, when that was not current any more",
