@@ -25,7 +25,7 @@ pub fn instead_of_answer() -> Response {
 }
 
 /// Whether the response is the placeholder of [`instead_of_answer`].
-pub(crate) fn is_never_sent(response: &Response) -> bool {
+pub fn is_never_sent(response: &Response) -> bool {
     response.extensions().get::<NeverSent>().is_some()
 }
 

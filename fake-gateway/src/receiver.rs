@@ -93,6 +93,21 @@ impl Receiver {
             .merge(control_routes)
     }
 
+    /// Replaces the answers to the next requests.
+    ///
+    /// # Panics
+    ///
+    /// When a late answer is due and the receiver has no clock.
+    pub fn replace_answers(&self, answers: impl IntoIterator<Item = Answer>) {
+        *self.answers() = answers.into_iter().collect();
+    }
+
+    /// The answers that are not used yet.
+    pub fn unused(&self) -> Vec<WireAnswer> {
+        let answers = self.answers();
+        answers.iter().map(|answer| WireAnswer::from(*answer)).collect()
+    }
+
     fn answers(&self) -> MutexGuard<'_, VecDeque<Answer>> {
         // No holder of the lock leaves a half-changed queue, so poisoning is harmless.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
@@ -141,7 +156,7 @@ fn response(status: Status) -> Response {
 
 async fn replace_answers(State(receiver): State<Receiver>, Json(answers): Json<Vec<WireAnswer>>) -> Response {
     let refuse = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
-    let answers: Result<VecDeque<Answer>, _> = answers.into_iter().map(Answer::try_from).collect();
+    let answers: Result<Vec<Answer>, _> = answers.into_iter().map(Answer::try_from).collect();
     let answers = match answers {
         Ok(answers) => answers,
         Err(error) => return refuse(error.to_string()),
@@ -150,16 +165,10 @@ async fn replace_answers(State(receiver): State<Receiver>, Json(answers): Json<V
     if receiver.clock.is_none() && answers.iter().any(is_late) {
         return refuse(NO_CLOCK.to_owned());
     }
-    *receiver.answers() = answers;
+    receiver.replace_answers(answers);
     StatusCode::NO_CONTENT.into_response()
 }
 
 async fn answers_left(State(receiver): State<Receiver>) -> Json<Vec<WireAnswer>> {
-    Json(
-        receiver
-            .answers()
-            .iter()
-            .map(|answer| WireAnswer::from(*answer))
-            .collect(),
-    )
+    Json(receiver.unused())
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::file::{FileError, LARGEST_FILE, read_file};
 use crate::problem::ScriptErrors;
@@ -33,6 +34,8 @@ pub struct Entry {
     pub path: PathBuf,
     /// The scenario.
     pub scenario: Scenario,
+    /// The text of its script, in which findings have their lines; `None` if it was not read from one.
+    pub text: Option<Arc<str>>,
 }
 
 /// Why a library or a part of it could not be loaded.
@@ -278,11 +281,13 @@ fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, LibraryError> {
 fn parse(root: &Path, path: &Path, source: &str) -> Result<Vec<Entry>, ScriptErrors> {
     let scenario = Scenario::parse(source, path)?;
     let id = id_of(root, path);
+    let text: Arc<str> = source.into();
     let entry = |surface: Surface| {
         Some(Entry {
             id: format!("{id}{}", surface.suffix()),
             path: path.to_owned(),
             scenario: scenario.on(surface)?,
+            text: Some(text.clone()),
         })
     };
     Ok(Surface::ALL.into_iter().filter_map(entry).collect())

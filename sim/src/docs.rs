@@ -38,6 +38,15 @@ pub enum Writer {
     Plays(fn(&Path) -> Result<String, LibraryErrors>),
 }
 
+/// A file that is generated as a whole.
+#[derive(Debug, Clone, Copy)]
+pub struct GeneratedFile {
+    /// Its path from the folder with the documents.
+    pub path: &'static str,
+    /// Writes its text.
+    pub write: fn() -> String,
+}
+
 /// Which regions are regenerated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
@@ -147,6 +156,30 @@ pub fn outdated(root: &Path, regions: &[Region], selection: Selection) -> Result
         }
     }
     Ok(outdated)
+}
+
+/// Compares a generated file below `root` with what the code generates. `None` if it is up to date, or if the folder has
+/// no place for it.
+///
+/// # Errors
+///
+/// Fails if the file exists and cannot be read.
+pub fn outdated_file(root: &Path, file: &GeneratedFile) -> Result<Option<Outdated>, DocsError> {
+    let path = root.join(file.path);
+    if !path.parent().is_some_and(Path::is_dir) {
+        return Ok(None);
+    }
+    let current = match fs::read_to_string(&path) {
+        Ok(current) => current,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(DocsError::Io { path, source }),
+    };
+    let expected = (file.write)();
+    Ok((expected != current).then_some(Outdated {
+        path,
+        current,
+        expected,
+    }))
 }
 
 fn find_documents(folder: &Path, documents: &mut Vec<PathBuf>) -> Result<(), DocsError> {

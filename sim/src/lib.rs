@@ -6,6 +6,7 @@
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
 //!   moment of a scenario, and [`live`] plays scenarios in real time against a server process. [`probe`] finds out what a
 //!   server can do. [`client`] judges clients and [`wrapper`] wrappers; [`role`] is what they share.
+//!   [`playground`] is a place to build clients, and [`openapi`] describes the procedures for them.
 //! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
 //! - [`report`] presents results. [`recordings`] writes traces to files and cuts scripts from them.
 //! - [`coverage`] measures which parts of the protocol the scenarios cover, and
@@ -23,6 +24,8 @@ pub mod explore;
 pub mod live;
 #[cfg(feature = "selftest")]
 pub mod mutate;
+pub mod openapi;
+pub mod playground;
 pub mod probe;
 pub mod recordings;
 pub mod report;

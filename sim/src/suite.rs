@@ -136,7 +136,7 @@ fn play_watched(scenario: &Scenario, options: Options, watch: Watch) -> Result<V
     match played {
         Ok(verdict) => verdict,
         Err(Abandoned::Interrupted) => Err(HarnessError::Interrupted),
-        Err(Abandoned::Overdue(turn)) => script::overdue(scenario, turn, monitor.take_trace(), watch.limit),
+        Err(Abandoned::Overdue(turn)) => script::overdue(scenario, turn, monitor.trace_so_far(), watch.limit),
     }
 }
 

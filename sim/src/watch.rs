@@ -148,9 +148,9 @@ impl Monitor {
         let _ = self.recorder.set(recorder.clone());
     }
 
-    /// Takes what was recorded so far; `None` before the play has begun.
-    pub fn take_trace(&self) -> Option<Trace> {
-        self.recorder.get().map(Recorder::take)
+    /// A copy of what was recorded so far; `None` before the play has begun. An abandoned play goes on with its own.
+    pub fn trace_so_far(&self) -> Option<Trace> {
+        self.recorder.get().map(|recorder| recorder.read(Trace::clone))
     }
 }
 

@@ -8,6 +8,7 @@ mod directive;
 mod openai;
 mod parking_lot;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,6 +84,23 @@ impl Gateway {
     /// Serves every connection of `listener`, without end.
     pub async fn serve(self, listener: Box<dyn Listener>) {
         http_server::serve(listener, self.router()).await;
+    }
+
+    /// Lets the requests continue that are parked under a tag; false if there are none.
+    pub fn release(&self, tag: &str) -> bool {
+        let released = self.parking_lot().release(tag, self.seams.clock.now());
+        let is_released = !released.is_empty();
+        for waker in released {
+            // The request may have ended already.
+            let _ = waker.send(());
+        }
+        is_released
+    }
+
+    /// The number of parked requests by tag.
+    pub fn waiting(&self) -> BTreeMap<String, usize> {
+        let lot = self.parking_lot();
+        lot.counts().map(|(tag, count)| (tag.to_owned(), count)).collect()
     }
 
     fn parking_lot(&self) -> MutexGuard<'_, ParkingLot<oneshot::Sender<()>>> {
@@ -225,15 +243,10 @@ struct Gate {
 }
 
 async fn release(State(gateway): State<Gateway>, Query(Gate { tag }): Query<Gate>) -> StatusCode {
-    let released = gateway.parking_lot().release(&tag, gateway.seams.clock.now());
-    if released.is_empty() {
-        return StatusCode::NOT_FOUND;
+    match gateway.release(&tag) {
+        true => StatusCode::NO_CONTENT,
+        false => StatusCode::NOT_FOUND,
     }
-    for waker in released {
-        // The request may have ended already.
-        let _ = waker.send(());
-    }
-    StatusCode::NO_CONTENT
 }
 
 async fn gate_status(State(gateway): State<Gateway>, Query(Gate { tag }): Query<Gate>) -> Json<Value> {
@@ -242,9 +255,9 @@ async fn gate_status(State(gateway): State<Gateway>, Query(Gate { tag }): Query<
 }
 
 async fn waiters(State(gateway): State<Gateway>) -> Json<Value> {
-    let lot = gateway.parking_lot();
-    let tags: Vec<Value> = lot
-        .counts()
+    let tags: Vec<Value> = gateway
+        .waiting()
+        .into_iter()
         .map(|(tag, count)| json!({ "tag": tag, "count": count }))
         .collect();
     let live_answers = gateway.live_answers.load(Ordering::Relaxed);

@@ -29,7 +29,7 @@ pub(super) fn cut_in_the_middle_of_a_character() -> String {
 
 /// The text of a frame on the wire, and the frame as its receiver reads it (R1.13).
 pub(super) fn on_the_wire(frame: Value) -> (String, Value) {
-    let text = frame.to_string();
+    let text = serde_json::to_string(&frame).expect("a value is JSON");
     if text.contains(LONE_SURROGATE) {
         (text.replace(LONE_SURROGATE, ESCAPED_SURROGATE), as_read(frame))
     } else {
@@ -51,7 +51,9 @@ fn as_read(value: Value) -> Value {
 
 /// The frame of an event that happened at `now`.
 pub(super) fn frame(now: Timestamp, (event_type, data): Event) -> Value {
-    json!({ "streamEventType": event_type, "timestamp": format!("{now:.3}"), "data": data })
+    let mut frame = json!({ "streamEventType": event_type, "timestamp": format!("{now:.3}") });
+    frame["data"] = data;
+    frame
 }
 
 /// Whether a frame is `complete`.

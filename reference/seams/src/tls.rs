@@ -1,7 +1,7 @@
 //! The client's side of TLS, for the machine's network.
 //!
 //! A server is trusted if a root certificate of Mozilla's list vouches for its name. TLS draws its own randomness, so no
-//! simulated network has it.
+//! simulated network has TLS.
 
 use std::io;
 use std::sync::{Arc, LazyLock};

@@ -11,9 +11,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 pub use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 pub use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 
-/// The read buffer of a WebSocket, in bytes. The library clears the buffer before each read, and its default is eight
-/// times as large. Larger frames are read in several steps.
-pub const READ_BUFFER: usize = 16 * 1024;
+/// The read buffer of a WebSocket, in bytes. Nearly all frames fit into it; larger ones are read in several steps. The
+/// library clears the buffer before each read, and its default is 64 times as large.
+pub const READ_BUFFER: usize = 2 * 1024;
 
 /// An open WebSocket: a stream and a sink of [`Message`]s.
 pub type WebSocket = WebSocketStream<Box<dyn ByteStream>>;

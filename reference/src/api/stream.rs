@@ -11,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bad_parameter::BadParameter;
@@ -219,19 +219,34 @@ impl Client {
     }
 
     async fn send(&mut self, event: &Event) -> Result<(), Disconnected> {
-        let mut envelope = json!({
-            "eventId": event.id,
-            "sessionId": self.session,
-            "streamEventType": event.stream_event_type,
-            "timestamp": iso(event.timestamp),
-            "data": event.data,
-        });
-        event.origin.add_to(&mut envelope);
+        let envelope = Envelope {
+            data: &event.data,
+            event_id: event.id,
+            origin: &event.origin,
+            session_id: &self.session,
+            stream_event_type: &event.stream_event_type,
+            timestamp: iso(event.timestamp),
+        };
+        let text = serde_json::to_string(&envelope).expect("events are serializable");
         self.socket
-            .send(Message::text(envelope.to_string()))
+            .send(Message::text(text))
             .await
             .map_err(|_| Disconnected)
     }
+}
+
+/// An event as clients receive it (R9.16). Written without a copy of the data, because each client of a session
+/// receives each event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    data: &'a Value,
+    event_id: u64,
+    #[serde(flatten)]
+    origin: &'a Origin,
+    session_id: &'a SessionId,
+    stream_event_type: &'a str,
+    timestamp: String,
 }
 
 /// An event that exists for one client only. It has id 0.

@@ -18,6 +18,7 @@ fn entry() -> Entry {
         id: ID.to_owned(),
         path: path.to_owned(),
         scenario: Scenario::parse(text, path).unwrap_or_else(|errors| panic!("{errors}")),
+        text: Some(text.into()),
     }
 }
 

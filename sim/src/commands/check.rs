@@ -11,7 +11,7 @@ use turnstile::explain::unknown_rules;
 pub(crate) fn check(files: &[PathBuf]) -> io::Result<Exit> {
     let mut exit = Exit::Passed;
     for file in files {
-        let checked = read(file).and_then(|scenario| {
+        let checked = read(file).and_then(|(scenario, _)| {
             let unknown = unknown_rules(&scenario, file);
             match unknown.is_empty() {
                 true => Ok(scenario),

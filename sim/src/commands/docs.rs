@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _};
 use turnstile::coverage::{self, Report, Survey};
-use turnstile::docs::{self, Region, Selection, Writer, table};
+use turnstile::docs::{self, DocsError, GeneratedFile, Outdated, Region, Selection, Writer, table};
+use turnstile::openapi;
 use turnstile::selftest::{name_of, oracle_of, rules_matching, script_of};
 use turnstile::stage::Subject;
 use turnstile::suite;
@@ -55,6 +56,12 @@ const REGIONS: &[Region] = &[
     },
 ];
 
+/// All generated files.
+const FILES: &[GeneratedFile] = &[GeneratedFile {
+    path: "reference/openapi.json",
+    write: openapi::text,
+}];
+
 /// Where the documents are, and whether they are rewritten.
 #[derive(Args)]
 pub(crate) struct DocsArguments {
@@ -75,7 +82,7 @@ pub(crate) fn docs(arguments: &DocsArguments) -> io::Result<Exit> {
         true => Selection::WithoutPlays,
         false => Selection::All,
     };
-    let outdated = match docs::outdated(&arguments.root, REGIONS, selection) {
+    let outdated = match find_outdated(&arguments.root, selection) {
         Ok(outdated) => outdated,
         Err(error) => return Ok(usage(&error)),
     };
@@ -96,7 +103,15 @@ pub(crate) fn docs(arguments: &DocsArguments) -> io::Result<Exit> {
     })
 }
 
-fn usage(error: &docs::DocsError) -> Exit {
+fn find_outdated(root: &Path, selection: Selection) -> Result<Vec<Outdated>, DocsError> {
+    let mut outdated = docs::outdated(root, REGIONS, selection)?;
+    for file in FILES {
+        outdated.extend(docs::outdated_file(root, file)?);
+    }
+    Ok(outdated)
+}
+
+fn usage(error: &DocsError) -> Exit {
     let mut text = error.to_string();
     if let Some(source) = std::error::Error::source(error) {
         // Writing to a string does not fail.

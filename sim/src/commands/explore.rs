@@ -289,6 +289,7 @@ fn write_pages(mut pages: Pages, exploration: &Exploration, playing: &Playing) -
             id: format!("seed {seed}"),
             path: PathBuf::new(),
             scenario: explore::scenario(seed),
+            text: None,
         };
         let options = Options {
             seed,

@@ -1,7 +1,7 @@
 //! Remembers which plays failed, for `run --last-failed`.
 //!
 //! The record is a file in the user's cache folder, one for each folder that the tool is started from. Without a cache
-//! folder nothing is remembered: the record is a convenience, and no run fails for want of it.
+//! folder nothing is remembered: the record is a convenience, and no run fails without it.
 
 use std::collections::BTreeSet;
 use std::env;

@@ -52,7 +52,7 @@ impl LibraryArguments {
         self.folder().unwrap_or(Path::new(FOLDER))
     }
 
-    /// Prints which scenarios are used, unless the user chose them or the folder is that of a checkout.
+    /// Prints which scenarios are used, unless the user chose them or the folder belongs to a checkout.
     fn print_choice(&self) {
         if self.scenarios.is_some() {
             return;
@@ -115,7 +115,7 @@ impl ScenarioArguments {
         }
     }
 
-    /// The first filter that selects nothing, if there is one.
+    /// The first filter that selects nothing; `None` if each selects a scenario.
     pub(crate) fn unmatched_filter(&self) -> Option<String> {
         let selection = self.selection().ok()?;
         let Ok(library) = self.load_after(|| {}) else {
@@ -133,15 +133,16 @@ impl ScenarioArguments {
     }
 }
 
-/// Reads one scenario. A path that does not exist may be that of a built-in script.
-pub(crate) fn read(file: &Path) -> Result<Scenario, String> {
+/// Reads one scenario, and returns it with its text. A path that does not exist may name a built-in script.
+pub(crate) fn read(file: &Path) -> Result<(Scenario, String), String> {
     let built_in = (!file.exists()).then(|| built_in::script(file)).flatten();
-    let source = match built_in {
+    let text = match built_in {
         Some(text) => text.into_owned(),
         None => read_file(file, LARGEST_FILE)
             .map_err(|error| format!("cannot read {}: {error}", file.display()))?,
     };
-    Scenario::parse(&source, file).map_err(|errors| errors.to_string())
+    let scenario = Scenario::parse(&text, file).map_err(|errors| errors.to_string())?;
+    Ok((scenario, text))
 }
 
 /// Prints that a filter selects no scenario.

@@ -40,7 +40,9 @@ struct Listed<'a> {
 
 impl<'a> Listed<'a> {
     fn of(entry: &'a Entry) -> Self {
-        let Entry { id, path, scenario } = entry;
+        let Entry {
+            id, path, scenario, ..
+        } = entry;
         let rules = scenario.rules.iter();
         Self {
             id,

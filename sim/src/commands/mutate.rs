@@ -158,6 +158,7 @@ fn generated(seed: u64) -> (Entry, u64) {
         id: format!("seed {seed}"),
         path: std::path::PathBuf::new(),
         scenario: explore::scenario(seed),
+        text: None,
     };
     (entry, seed)
 }

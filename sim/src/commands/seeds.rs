@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::Args;
 #[cfg(feature = "selftest")]
@@ -93,9 +94,9 @@ impl SourceArguments {
         self.source.entry(self.seed, self.api)
     }
 
-    /// As [`Source::scenario`].
+    /// The scenario and its seed.
     pub(crate) fn scenario(&self) -> Result<(Scenario, u64), String> {
-        self.source.scenario(self.seed, self.api)
+        self.entry().map(|(entry, seed)| (entry.scenario, seed))
     }
 }
 
@@ -128,43 +129,39 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// As [`Self::scenario`], with its id and path. A generated scenario has an empty path.
+    /// The scenario on one surface, and its seed. A generated scenario has an empty path.
     pub fn entry(&self, seed: Option<u64>, surface: Option<Surface>) -> Result<(Entry, u64), String> {
-        let (scenario, seed) = self.scenario(seed, surface)?;
-        let path = match self {
-            Self::Seed(_) => PathBuf::new(),
-            Self::File(file) => file.clone(),
+        let entry = |path: &Path, scenario, text: Option<Arc<str>>| Entry {
+            id: self.to_string(),
+            path: path.to_owned(),
+            scenario,
+            text,
         };
-        let id = self.to_string();
-        Ok((Entry { id, path, scenario }, seed))
-    }
-
-    /// The scenario on one surface, and its seed.
-    pub fn scenario(&self, seed: Option<u64>, surface: Option<Surface>) -> Result<(Scenario, u64), String> {
         match self {
             Self::Seed(_) if seed.is_some() || surface.is_some() => {
                 Err("--seed and --api apply only to scripts".to_owned())
             }
-            Self::Seed(seed) => Ok((explore::scenario(*seed), *seed)),
+            Self::Seed(seed) => Ok((entry(Path::new(""), explore::scenario(*seed), None), *seed)),
             Self::File(file) => {
                 let is_called_like_seeds = file
                     .to_string_lossy()
                     .starts_with(|first: char| first.is_ascii_digit());
-                let scenario = read(file).map_err(|error| match is_called_like_seeds && !file.exists() {
-                    true => format!(
-                        "{} is neither a seed (0 to {}) nor a file",
-                        file.display(),
-                        u64::MAX
-                    ),
-                    false => error,
-                })?;
+                let (scenario, text) =
+                    read(file).map_err(|error| match is_called_like_seeds && !file.exists() {
+                        true => format!(
+                            "{} is neither a seed (0 to {}) nor a file",
+                            file.display(),
+                            u64::MAX
+                        ),
+                        false => error,
+                    })?;
                 let surface = surface.unwrap_or(scenario.api.first());
                 let on_surface = scenario.on(surface).ok_or_else(|| {
                     let file = file.display();
                     format!("{file} does not support the {surface} surface (see its `api`)")
                 })?;
                 let seed = seed.or(on_surface.seed).unwrap_or_default();
-                Ok((on_surface, seed))
+                Ok((entry(file, on_surface, Some(text.into())), seed))
             }
         }
     }
@@ -357,6 +354,7 @@ mod tests {
             id: String::new(),
             path: PathBuf::new(),
             scenario,
+            text: None,
         };
         let plays = Plays {
             entries: &[&entry, &entry],

@@ -8,6 +8,7 @@ use turnstile::snapshots::{self, ComparisonError, Contracts, GitError};
 use turnstile_seams::error_chain::with_sources;
 
 use super::exit::{Exit, print_error};
+use super::output_file::OutputFile;
 
 /// Arguments of `turnstile snapshots`.
 #[derive(Args)]
@@ -21,6 +22,9 @@ pub(crate) struct SnapshotsArguments {
     /// Print JSON
     #[arg(long, requires = "diff")]
     json: bool,
+    /// Write a page with the payloads side by side
+    #[arg(long, value_name = "FILE", requires = "diff")]
+    report: Option<OutputFile>,
     /// Accept a pending page, such as 07-refused-to-send/queue-is-full
     #[arg(long, value_name = "PAGE", conflicts_with_all = ["diff", "reject"])]
     accept: Option<String>,
@@ -72,8 +76,14 @@ pub(crate) fn snapshots(arguments: &SnapshotsArguments) -> io::Result<Exit> {
             });
         }
     };
-    let mut out = BufWriter::new(anstream::stdout());
     let contracts = Contracts::beside(folder);
+    if let Some(report) = &arguments.report {
+        let write = |out: &mut dyn io::Write| snapshots::write_html(&compared, &contracts, revision, out);
+        if !report.write("the report", write) {
+            return Ok(Exit::Harness);
+        }
+    }
+    let mut out = BufWriter::new(anstream::stdout());
     if arguments.markdown {
         snapshots::write_markdown(&compared, &contracts, revision, &mut out)?;
     } else if arguments.json {

@@ -1,6 +1,7 @@
 //! `turnstile stream`: prints the stream of a session of a running server.
 
 mod reply_text;
+mod until;
 
 use std::io::{self, Write as _};
 
@@ -11,10 +12,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::runtime::Builder;
 use turnstile_seams::error_chain::with_sources;
-use turnstile_seams::real;
 use turnstile_seams::websocket::{self, Message, OpenError, WebSocketError};
+use turnstile_seams::{ClockExt as _, Seams, real};
 
 use self::reply_text::ReplyText;
+use self::until::Until;
 use super::exit::{Exit, print_error};
 use super::tokens::TicketSecret;
 
@@ -34,7 +36,8 @@ pub(crate) struct StreamArguments {
     /// Replay stored events after this event id
     #[arg(long, value_name = "ID", default_value_t = 0)]
     from_id: u64,
-    /// Exit after the first event of this type, such as cloud.message.completed
+    /// Exit after the first event of this type, such as cloud.message.completed; with status 1 if a message fails and
+    /// no other is pending
     #[arg(long, value_name = "TYPE")]
     until: Option<String>,
     /// Print only the text of replies
@@ -72,8 +75,8 @@ fn url(arguments: &StreamArguments, ticket: &str) -> Option<Uri> {
 }
 
 async fn listen(url: &Uri, arguments: &StreamArguments) -> io::Result<Exit> {
-    let until = arguments.until.as_deref();
-    let network = real::seams().network;
+    let mut until = arguments.until.as_deref().map(Until::new);
+    let Seams { network, clock, .. } = real::seams();
     let mut socket = match websocket::open(&*network, url, None).await {
         Ok(socket) => socket,
         Err(OpenError::Refused { status, body }) => {
@@ -88,7 +91,17 @@ async fn listen(url: &Uri, arguments: &StreamArguments) -> io::Result<Exit> {
     };
     let mut replies = arguments.text.then(ReplyText::default);
     let error = loop {
-        match socket.next().await {
+        let message = match until.as_ref().and_then(Until::patience) {
+            None => socket.next().await,
+            Some((patience, failure)) => match clock.timeout(patience, socket.next()).await {
+                Ok(message) => message,
+                Err(_) => {
+                    print_error(failure);
+                    return Ok(Exit::Failed);
+                }
+            },
+        };
+        match message {
             Some(Ok(Message::Text(text))) => {
                 let frame: Value = serde_json::from_str(&text).unwrap_or_default();
                 let mut stdout = io::stdout().lock();
@@ -97,7 +110,7 @@ async fn listen(url: &Uri, arguments: &StreamArguments) -> io::Result<Exit> {
                     None => writeln!(stdout, "{text}")?,
                 }
                 stdout.flush()?;
-                if until.is_some_and(|until| frame["streamEventType"] == until) {
+                if until.as_mut().is_some_and(|until| until.take(&frame)) {
                     return Ok(Exit::Passed);
                 }
             }

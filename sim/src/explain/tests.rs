@@ -10,6 +10,7 @@ fn entry() -> Entry {
         id: "suite/turn/some".to_owned(),
         path: path.to_owned(),
         scenario: Scenario::parse(script, path).unwrap(),
+        text: None,
     }
 }
 
@@ -88,6 +89,7 @@ fn a_fault_is_explained_with_its_keys_needs_and_scripts() {
         id: "suite/turn/full".to_owned(),
         path: path.to_owned(),
         scenario: Scenario::parse(script, path).unwrap(),
+        text: None,
     };
     let text = explain("disk", of(&[entry])).unwrap();
     let needs = "\nMay need of a live server\n  disk: control over the server's disk\n";

@@ -6,7 +6,7 @@ use turnstile_scenarios::{Lapse, Moment, Step};
 
 use super::workload::Saying;
 
-/// Texts in frames of an ingest socket that stand for the last message and for the one before it.
+/// Texts in frames of an ingest socket that are replaced by the ids of the last message and of the one before it.
 pub(super) const LAST: &str = "<last>";
 pub(super) const EARLIER: &str = "<earlier>";
 
@@ -34,7 +34,7 @@ pub(super) enum Draft {
 }
 
 impl Disturbance {
-    /// Steps that nothing precedes.
+    /// Steps with no step before them.
     pub(super) fn at_any_time(steps: impl IntoIterator<Item = Step>) -> Self {
         Self(steps.into_iter().map(Draft::from).collect())
     }

@@ -71,6 +71,7 @@ pub fn entry_of(file: &Path, header: &Header) -> Entry {
             Seam::Turn,
             surface.unwrap_or(Surface::Unified),
         ),
+        text: None,
     }
 }
 

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use serde::Serialize;
 
-/// The effort of the compression: more takes longer and saves little.
-const LEVEL: u8 = 6;
+/// The effort of the compression.
+const LEVEL: u8 = 9;
 
 /// Plain data as a packed text.
 pub(in crate::report) fn packed(data: &(impl Serialize + ?Sized)) -> String {

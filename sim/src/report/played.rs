@@ -28,6 +28,7 @@ pub(super) fn entry(steps: &str, expect: &str) -> Entry {
         id: "suite/turn/some".to_owned(),
         path: path.to_owned(),
         scenario: Scenario::parse(&text, path).unwrap_or_else(|errors| panic!("{errors}")),
+        text: Some(text.into()),
     }
 }
 

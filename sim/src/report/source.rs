@@ -1,10 +1,12 @@
 //! The text of a scenario with the lines that matter: where findings are, and which steps ran.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use turnstile_judge::oracle::ORACLES;
 use turnstile_judge::trace::{Trace, What};
-use turnstile_scenarios::{Entry, LARGEST_FILE, Scenario, read_file};
+use turnstile_scenarios::{Entry, Scenario};
 
 use super::finding::LabelledFinding;
 
@@ -16,7 +18,7 @@ const STEPS: &str = "steps:";
 pub(in crate::report) struct Source {
     /// Its lines. Line numbers count from 1.
     pub lines: Vec<String>,
-    /// Whether it was generated, so that steps of a trace have no lines of their own.
+    /// Whether it was generated, so that steps of a trace have no lines.
     pub is_generated: bool,
     /// The line of the first step of a generated script.
     #[serde(skip)]
@@ -24,12 +26,13 @@ pub(in crate::report) struct Source {
 }
 
 impl Source {
-    /// The file of a script; the generated text of a scenario without a file, or whose file cannot be read any more.
+    /// The text of a script, or the generated text of a scenario that was not read from one.
     pub fn of(entry: &Entry) -> Self {
-        let file = Some(&entry.path).filter(|path| !path.as_os_str().is_empty());
-        let text = file.and_then(|path| read_file(path, LARGEST_FILE).ok());
-        let is_generated = text.is_none();
-        let text = text.unwrap_or_else(|| entry.scenario.to_yaml());
+        let is_generated = entry.text.is_none();
+        let text = match &entry.text {
+            Some(text) => Cow::from(&**text),
+            None => entry.scenario.to_yaml().into(),
+        };
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let steps = lines.iter().position(|line| line == STEPS);
         Self {
@@ -70,7 +73,7 @@ impl Source {
         oracle.map_or(String::new(), |oracle| oracle.rule.to_owned())
     }
 
-    /// The text of a line without indentation; empty if there is none.
+    /// The text of a line without indentation; empty for a line outside of the text.
     pub fn line(&self, number: usize) -> &str {
         let line = number.checked_sub(1).and_then(|index| self.lines.get(index));
         line.map_or("", |line| line.trim())
@@ -91,6 +94,7 @@ mod tests {
             id: "seed 17".to_owned(),
             path: PathBuf::new(),
             scenario: explore::scenario(17),
+            text: None,
         };
         let verdict = played(&entry, 17).verdict.expect("the harness works");
         let source = Source::of(&entry);

@@ -55,6 +55,7 @@ pub fn entries<S>(
         id: case.id.to_owned(),
         path: PathBuf::new(),
         scenario: without_steps(case.title, seam, Surface::Unified),
+        text: None,
     };
     cases
         .iter()

@@ -9,7 +9,7 @@ pub(crate) const CALLBACK_PATH: &str = "/callback";
 /// Header of callback requests; a secret of the receiver.
 const CALLBACK_HEADER: (&str, &str) = ("x-callback-secret", "secret-of-the-receiver");
 
-/// Port at which nothing listens: that of the discard service.
+/// Port at which nothing listens: the port of the discard service.
 const SILENT_PORT: u16 = 9;
 
 /// Name of a host that never exists (RFC 6761).

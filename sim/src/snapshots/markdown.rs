@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use super::comparison::{Compared, News, SnapshotNews};
+use super::comparison::{Compared, SnapshotNews};
 use super::reliance::Contracts;
 use super::snapshot::Part;
-use super::terminal::line;
+use super::verdict::{Row, Verdict, rows};
 
 /// Most pages that are shown in full: the length of a comment is limited.
 const PAGES: usize = 20;
@@ -51,8 +51,12 @@ fn write_page(page: &SnapshotNews, contracts: &Contracts, out: &mut impl Write) 
     }
     writeln!(out, "| | change | relied on by |\n|---|---|---|")?;
     for Row { verdict, text, place } in rows(&page.news) {
-        let relied = contracts.naming(place).join("; ");
+        let relied = contracts.naming(&place).join("; ");
         let text = text.replace('|', "\\|");
+        let verdict = match verdict {
+            Verdict::Breaking => format!("**{}**", verdict.word()),
+            Verdict::Compatible | Verdict::Review => verdict.word().to_owned(),
+        };
         writeln!(out, "| {verdict} | `{text}` | {relied} |")?;
     }
     let (Some(before), Some(after)) = &page.payloads else {
@@ -63,40 +67,6 @@ fn write_page(page: &SnapshotNews, contracts: &Contracts, out: &mut impl Write) 
     writeln!(out, "\n<details><summary>before and after</summary>\n\n~~~diff")?;
     write!(out, "{}", diff.unified_diff().context_radius(3))?;
     writeln!(out, "~~~\n\n</details>")
-}
-
-struct Row<'a> {
-    verdict: &'static str,
-    text: String,
-    place: &'a str,
-}
-
-fn rows(news: &News) -> Vec<Row<'_>> {
-    let whole = |verdict, text: &str| {
-        vec![Row {
-            verdict,
-            text: text.to_owned(),
-            place: "",
-        }]
-    };
-    match news {
-        News::New => whole("compatible", "new"),
-        News::Deleted => whole("**BREAKING**", "deleted"),
-        News::OtherContract => whole("review", "the contract changed"),
-        News::Changed(changes) if changes.is_empty() => whole("compatible", "the payload did not change"),
-        News::Changed(changes) => changes
-            .iter()
-            .map(|change| Row {
-                verdict: if change.what.is_breaking() {
-                    "**BREAKING**"
-                } else {
-                    "compatible"
-                },
-                text: line(change),
-                place: &change.place,
-            })
-            .collect(),
-    }
 }
 
 /// The changes since `revision` as JSON.
@@ -117,8 +87,8 @@ fn page_as_json(page: &SnapshotNews, contracts: &Contracts) -> Value {
         .into_iter()
         .map(|row| {
             json!({
-                "breaking": row.verdict.contains("BREAKING"), "text": row.text, "place": row.place,
-                "relied_on_by": contracts.naming(row.place),
+                "verdict": row.verdict.name(), "breaking": row.verdict == Verdict::Breaking,
+                "text": row.text, "place": row.place, "relied_on_by": contracts.naming(&row.place),
             })
         })
         .collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// The folder of the contracts, below that of the snapshots.
+/// The folder of the contracts, below the folder of the snapshots.
 const FOLDER: &str = "contracts";
 
 /// The contracts of a folder: the title of each, and its schema.

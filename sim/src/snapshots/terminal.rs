@@ -4,52 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use serde_json::Value;
-
-use super::classify::{Change, What};
 use super::comparison::{Compared, News, SnapshotNews};
+use super::verdict::{Row, Verdict, rows};
+use super::words::place_of;
 use crate::report::style::{BAD, GOOD, QUIET};
-
-/// The maximum number of characters shown of an object or a list. Other values are shown in full.
-const VALUE_WIDTH: usize = 72;
-
-/// A change in one line: its kind, its path, the old and the new value.
-pub fn line(change: &Change) -> String {
-    let name = change.what.name();
-    let place = place_of(change);
-    let rest = match &change.what {
-        What::Added(value) | What::Removed(value) | What::OneMore { value, .. } | What::OneLess(value) => {
-            short(value)
-        }
-        What::Renamed { value, .. } => short(value),
-        What::Retyped { from, to } | What::Changed { from, to } | What::Moved { from, to } => {
-            from_to(from, to)
-        }
-        What::NewlyNull(from) => from_to(from, &Value::Null),
-        What::NoLongerNull(to) => from_to(&Value::Null, to),
-    };
-    format!("{name:<10}  {place}: {rest}")
-}
-
-fn place_of(change: &Change) -> String {
-    match (&change.what, change.place.as_str()) {
-        (What::Renamed { to, .. }, place) => format!("{place} to {to}"),
-        (_, "") => "(the whole payload)".to_owned(),
-        (_, place) => place.to_owned(),
-    }
-}
-
-fn from_to(from: &Value, to: &Value) -> String {
-    format!("{} -> {}", short(from), short(to))
-}
-
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(VALUE_WIDTH) {
-        Some((end, _)) if value.is_object() || value.is_array() => format!("{}…", &text[..end]),
-        _ => text,
-    }
-}
 
 /// Writes the changes of the snapshots since `revision`.
 ///
@@ -109,24 +67,15 @@ pub fn write_text(compared: &Compared, revision: &str, out: &mut impl Write) -> 
 }
 
 fn write_news(news: &News, out: &mut impl Write) -> io::Result<()> {
-    match news {
-        News::New => writeln!(out, "  {GOOD}compatible{GOOD:#}  new"),
-        News::Deleted => writeln!(out, "  {BAD}BREAKING{BAD:#}    deleted"),
-        News::OtherContract => {
-            writeln!(out, "  {QUIET}review{QUIET:#}      the contract changed")
-        }
-        News::Changed(changes) if changes.is_empty() => {
-            writeln!(out, "  {QUIET}compatible  the payload did not change{QUIET:#}")
-        }
-        News::Changed(changes) => changes.iter().try_for_each(|change| {
-            let line = line(change);
-            if change.what.is_breaking() {
-                writeln!(out, "  {BAD}BREAKING{BAD:#}    {line}")
-            } else {
-                writeln!(out, "  {GOOD}compatible{GOOD:#}  {line}")
-            }
-        }),
-    }
+    rows(news).into_iter().try_for_each(|Row { verdict, text, .. }| {
+        let style = match verdict {
+            Verdict::Breaking => BAD,
+            Verdict::Compatible => GOOD,
+            Verdict::Review => QUIET,
+        };
+        let word = verdict.word();
+        writeln!(out, "  {style}{word:<10}{style:#}  {text}")
+    })
 }
 
 /// Writes the changes that several files have in common, the most frequent first.

@@ -19,7 +19,7 @@ pub struct PlayIdentity {
 }
 
 impl Default for PlayIdentity {
-    /// That of a play with a server of its own.
+    /// The identity of a play with a separate server.
     fn default() -> Self {
         Self {
             user: USER.into(),
@@ -29,7 +29,7 @@ impl Default for PlayIdentity {
 }
 
 impl PlayIdentity {
-    /// That of a play with this unique name, which is a segment of a path.
+    /// The identity of a play with this unique name, which is a segment of a path.
     pub fn of(name: &str) -> Self {
         Self {
             user: format!("user-{name}").into(),

@@ -1,29 +1,11 @@
-//! Opens pages in a headless Chromium.
-//!
-//! Without one, tests of pages print a note and pass, unless `TURNSTILE_REQUIRE_CHROMIUM` is set.
+//! Opens pages that are files in a headless Chromium.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use crate::chromium::browser;
 use crate::tool::scratch;
-
-/// Program names of the browser.
-const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
-/// Makes a missing browser a failure.
-const REQUIRE_VARIABLE: &str = "TURNSTILE_REQUIRE_CHROMIUM";
-/// The browser in `CHROMIUM`, or a Chromium on the path.
-fn browser() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("CHROMIUM") {
-        return Some(named.into());
-    }
-    let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
-    let mut places = PROGRAMS
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    places.find(|place| place.is_file())
-}
 
 /// The DOM of a page after it has drawn itself.
 pub struct Drawn(String);
@@ -66,14 +48,7 @@ pub fn drawn(name: &str, page: &str, address: &str) -> Option<Drawn> {
 
 /// As [`drawn`], with a page that is a file.
 pub fn opened(file: &Path, address: &str) -> Option<Drawn> {
-    let Some(browser) = browser() else {
-        assert!(
-            env::var_os(REQUIRE_VARIABLE).is_none(),
-            "{REQUIRE_VARIABLE} is set, but no Chromium was found"
-        );
-        eprintln!("skipped: no Chromium found; set CHROMIUM to its path");
-        return None;
-    };
+    let browser = browser()?;
     let profile = tempfile::tempdir().expect("a folder can be created");
     let output = Command::new(&browser)
         .args([

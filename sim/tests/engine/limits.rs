@@ -167,6 +167,23 @@ fn a_server_that_loops_inside_one_poll_is_a_finding() {
 }
 
 #[test]
+fn a_play_that_takes_too_long_is_abandoned_in_silence() {
+    // The second play gives the thread of the first one time to go on.
+    let output = turnstile(&[
+        "run",
+        "stream/falls-behind",
+        "--play-timeout",
+        "200ms",
+        "--jobs",
+        "1",
+    ]);
+    let (out, err) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(3), "{out}{err}");
+    assert!(out.contains("did not end within 0.2 s"), "{out}");
+    assert!(!err.contains("panicked"), "{err}");
+}
+
+#[test]
 fn the_trace_of_a_play_that_did_not_end_is_printed_up_to_its_end() {
     let script = written("looped-trace.yaml", HEAD);
     let output = turnstile(&[&["replay", text(&script)][..], &looping("400ms")].concat());

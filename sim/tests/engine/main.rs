@@ -3,6 +3,8 @@
 //!
 //! One binary, because linking the engine takes longer than compiling a test.
 
+#[path = "../support/chromium.rs"]
+mod chromium;
 #[path = "../support/library.rs"]
 mod library;
 #[path = "../support/tool.rs"]
@@ -36,6 +38,7 @@ mod limits;
 mod mutants;
 #[cfg(feature = "selftest")]
 mod mutate;
+mod openapi;
 mod recordings;
 mod report_pages;
 mod runner;

@@ -27,6 +27,7 @@ fn recorded(scenario: &Scenario, options: Options) -> (Verdict, Recording) {
         id: "some".to_owned(),
         path: "some.yaml".into(),
         scenario: scenario.clone(),
+        text: None,
     };
     let verdict = script::play(scenario, options).expect("the harness works");
     let play = Play {

@@ -11,7 +11,7 @@ use crate::library::library;
 use crate::tool::{command, scratch, stderr, stdout, turnstile};
 
 /// Number of compared seeds.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 60;
 
 fn digests(jobs: &str) -> Vec<String> {
     let seeds = format!("0..{SEEDS}");
@@ -64,7 +64,7 @@ fn a_replay_of_a_seed_prints_its_scenario_as_a_valid_script() {
 fn merged_shards_equal_the_whole_run() {
     let explore = |name: &str, shard: &str| {
         let file = scratch(name);
-        let arguments = ["explore", "--seeds", "0..60", "--keep-going", "--shard", shard];
+        let arguments = ["explore", "--seeds", "0..24", "--keep-going", "--shard", shard];
         let breaking = ["--breaking", "last-of-batch-is-representative", "--json"];
         let output = command(&[&arguments[..], &breaking].concat())
             .arg(&file)

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::browser::opened;
 use crate::folders::empty_folder;
 use crate::tool::{command, scratch};
 
@@ -319,4 +320,34 @@ fn a_pending_page_is_judged_before_it_is_accepted() {
     repository.write("02/sent.snap.new", &reviewed);
     assert_eq!(run(&["--reject", "02/sent"]).status.code(), Some(0));
     assert!(!repository.0.join(FOLDER).join("02/sent.snap.new").exists());
+}
+
+#[test]
+fn a_report_has_the_payloads_side_by_side() {
+    let repository = Repository::new("report", &[("send/ack.snap", &alone(ACK))]);
+    let changed = ACK
+        .replace("\"executionId\": \"msg_1\", ", "")
+        .replace("queued", "<b>sent</b>");
+    repository.write(
+        "send/ack.snap.new",
+        &format!("---\nsource: t\n---\n{}", alone(&changed)),
+    );
+    let report = repository.0.join("report.html");
+    let output = command(&["snapshots", "--diff", "HEAD", "--report", "report.html"])
+        .current_dir(&repository.0)
+        .output()
+        .expect("the tool can be run");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let page = fs::read_to_string(&report).expect("the report was written");
+    for part in [
+        "<b class=\"breaking\">2 breaking</b>",
+        "<code>removed     reply.executionId: &quot;msg_1&quot;</code>",
+        "<pre>    &quot;delivery&quot;: &quot;queued&quot;,</pre>",
+        "<pre>    &quot;delivery&quot;: &quot;&lt;b&gt;sent&lt;&#x2f;b&gt;&quot;,</pre>",
+        "turnstile snapshots --accept send&#x2f;ack",
+    ] {
+        assert!(page.contains(part), "no {part} in\n{page}");
+    }
+    // The browser, if there is one, finds no error in it.
+    opened(&report, "");
 }

@@ -246,6 +246,7 @@ fn content_of_a_run_is_escaped() {
         id: HOSTILE.to_owned(),
         path: path.to_owned(),
         scenario: Scenario::parse(&script, path).unwrap_or_else(|errors| panic!("{errors}")),
+        text: Some(script.into()),
     };
     let (_, page) = page_of(&entry, Options::default());
     let Some(drawn) = drawn("hostile", &page, "#event=1") else {

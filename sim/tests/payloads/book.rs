@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use insta::internals::SnapshotContents;
 use insta::{Comparator, DefaultComparator, Settings, Snapshot};
 use serde_json::Value;
-use turnstile::snapshots::{What, classify, line, page, payloads_of, without_asked};
+use turnstile::snapshots::{Verdict, What, classify, line, page, payloads_of, without_asked};
 use turnstile_scenarios::Surface;
 
 use crate::library::top;
@@ -238,11 +238,7 @@ fn changes(reviewed: &[u8], pending: &[u8]) -> String {
     for (part, now) in &now {
         let before = before.get(part).unwrap_or(&Value::Null);
         for change in classify(before, now) {
-            let verdict = if change.what.is_breaking() {
-                "BREAKING"
-            } else {
-                "compatible"
-            };
+            let verdict = Verdict::of(&change.what).word();
             lines.push(format!("  {} {verdict} {}", part.name(), line(&change)));
         }
     }

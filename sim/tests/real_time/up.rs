@@ -25,14 +25,14 @@ const LINE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The last line of the instructions.
 const LAST_LINE: &str = "Press Ctrl-C here to stop.";
 
-fn output(command: &mut Command) -> (Option<i32>, String) {
+pub fn output(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     let both = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(both).unwrap())
 }
 
 /// A running `turnstile up`, killed on drop.
-struct Up {
+pub struct Up {
     child: Child,
     lines: Receiver<String>,
     /// The printed instructions.
@@ -40,7 +40,7 @@ struct Up {
 }
 
 impl Up {
-    fn start(arguments: &[&str]) -> Self {
+    pub fn start(arguments: &[&str]) -> Self {
         let mut child = command(&["up"])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -74,7 +74,7 @@ impl Up {
     }
 
     /// Returns the rest of the instruction line with this prefix.
-    fn word(&self, beginning: &str) -> &str {
+    pub fn word(&self, beginning: &str) -> &str {
         let mut found = self
             .instructions
             .iter()
@@ -93,6 +93,11 @@ impl Up {
             .unwrap();
         let lines = self.instructions[from..].iter().filter(|line| *line != LAST_LINE);
         lines.map(|line| format!("{line}\n")).collect()
+    }
+
+    /// The URL of the server and of the page.
+    pub fn server(&self) -> String {
+        self.word("export TURNSTILE_SERVER=").to_owned()
     }
 
     /// Sends SIGINT and returns the exit status.
@@ -117,7 +122,7 @@ impl Drop for Up {
     }
 }
 
-fn call(server: &str, procedure: &str, token: &str, input: &Value) -> (u16, Value) {
+pub fn call(server: &str, procedure: &str, token: &str, input: &Value) -> (u16, Value) {
     let request = Request::post(format!("{server}/trpc/{procedure}"))
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")

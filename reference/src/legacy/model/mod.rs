@@ -51,11 +51,4 @@ impl Origin {
     pub fn execution(&self) -> Option<&execution::Id> {
         self.execution_id.as_ref()
     }
-
-    /// Adds `executionId` to the envelope of an event, if it belongs to an execution (R9.16).
-    pub fn add_to(&self, envelope: &mut Value) {
-        if let Some(id) = &self.execution_id {
-            envelope[EXECUTION_ID] = json!(id);
-        }
-    }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use super::history::History;
@@ -148,7 +149,7 @@ fn gather_secrets<'a>(input: &'a Value, secrets: &mut BTreeSet<&'a str>) {
 /// A search for secrets, with a buffer that it reuses.
 struct Search<'a> {
     /// Secrets that are searched one by one.
-    secrets: Vec<&'a str>,
+    secrets: Vec<Finder<'a>>,
     /// Ends of tokens. A long run has one for each run of a wrapper, so they are looked up.
     token_ends: BTreeSet<&'a [u8]>,
     text: String,
@@ -157,9 +158,9 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn of(secrets: &BTreeSet<&'a str>) -> Self {
         let is_end = |secret: &&str| secret.len() == TOKEN_END && secret.bytes().all(is_of_token);
-        let (ends, secrets): (Vec<&str>, _) = secrets.iter().copied().partition(is_end);
+        let (ends, secrets): (Vec<&str>, Vec<&str>) = secrets.iter().copied().partition(is_end);
         Self {
-            secrets,
+            secrets: secrets.into_iter().map(Finder::new).collect(),
             token_ends: ends.into_iter().map(str::as_bytes).collect(),
             text: String::new(),
         }
@@ -185,7 +186,10 @@ impl<'a> Search<'a> {
     fn has_found_one(&self) -> bool {
         let mut words = self.text.as_bytes().split(|byte| !is_of_token(*byte));
         words.any(|word| word.windows(TOKEN_END).any(|end| self.token_ends.contains(end)))
-            || self.secrets.iter().any(|secret| self.text.contains(secret))
+            || self
+                .secrets
+                .iter()
+                .any(|secret| secret.find(self.text.as_bytes()).is_some())
     }
 }
 

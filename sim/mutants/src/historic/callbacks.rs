@@ -27,7 +27,7 @@ pub fn call_back_first_answer(hooks: &mut Hooks) {
     });
 }
 
-/// Submits jobs over the limit of the queue, again and again; violates R8.36 and R8.38.
+/// Submits jobs over the limit of the queue repeatedly; violates R8.36 and R8.38.
 pub fn submit_over_limit(hooks: &mut Hooks) {
     rewrite_jobs(hooks, |answers, job| {
         let last = job.owner.message().and_then(|turn| answers.last_of(turn));

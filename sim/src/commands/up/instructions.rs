@@ -8,7 +8,6 @@ use turnstile::report::program;
 use turnstile::tokens;
 
 use super::super::tokens::now;
-use super::Fakes;
 
 /// The lifetime of the printed token.
 const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -16,7 +15,7 @@ const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// The values that the instructions contain.
 pub(super) struct Instructions<'a> {
     pub(super) server: &'a str,
-    pub(super) fakes: &'a Fakes,
+    pub(super) receiver: &'a str,
     pub(super) directory: &'a Path,
     pub(super) is_temporary: bool,
     pub(super) user: &'a str,
@@ -32,12 +31,12 @@ impl Instructions<'_> {
     }
 
     fn text(&self) -> String {
-        let Self { server, user, .. } = self;
-        let Fakes {
-            wrapper,
-            gateway,
+        let Self {
+            server,
             receiver,
-        } = self.fakes;
+            user,
+            ..
+        } = self;
         let directory = self.directory.display();
         let kept = if self.is_temporary {
             "removed on exit"
@@ -51,9 +50,12 @@ impl Instructions<'_> {
         let headers = r#"-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'"#;
         format!(
             r##"server    http://{server}, state in {directory} ({kept})
-wrapper   http://{wrapper}, for one session at a time
-gateway   http://{gateway}, echoes prompts, or follows a directive in them
+page      http://{server}/ shows sessions, and has buttons for faults
 receiver  http://{receiver}, prints callbacks here
+
+Each session has a wrapper and a gateway of its own; the gateway echoes prompts, or follows a directive in them.
+Pages of this machine may use the server: http://{server}/up/token has a token, and
+http://{server}/up/ticket?cloudAgentSessionId=… a ticket for a stream.
 
 In another terminal, in the same folder:
 

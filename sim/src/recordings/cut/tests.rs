@@ -15,6 +15,7 @@ fn cut_from(head: &str, steps: &str) -> Cut {
         id: "some".to_owned(),
         path: PathBuf::new(),
         scenario: Scenario::parse(&text, path).unwrap_or_else(|errors| panic!("{errors}")),
+        text: None,
     };
     let options = Options::default();
     let verdict = play(&entry.scenario, options).expect("the harness works");

@@ -19,6 +19,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
@@ -199,6 +200,10 @@ struct Templates(Environment<'static>);
 impl Templates {
     fn new() -> Self {
         let mut environment = Environment::new();
+        // A large report has thousands of lines of blanks otherwise.
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true);
+        environment.set_syntax(syntax.build().expect("the delimiters are the usual ones"));
         for (name, text) in TEMPLATES {
             environment
                 .add_template(name, text)

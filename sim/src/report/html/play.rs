@@ -47,6 +47,9 @@ pub(super) struct PlayPage {
     pub rules: Vec<String>,
     pub file: String,
     pub source: Vec<SourceLine>,
+    /// Whether the page itself has the script. Of a play that passed it is in the data of the timeline alone, which keeps
+    /// reports of many plays small.
+    pub has_own_source: bool,
     pub is_generated: bool,
     pub sequence: Vec<Row>,
     /// The number of events in the timeline.
@@ -126,6 +129,7 @@ impl PlayPage {
             rules: scenario.rules.iter().map(|rule| rule.value.to_string()).collect(),
             file: entry.path.display().to_string(),
             source: source_lines(&source, &findings),
+            has_own_source: data.is_empty() || !findings.is_empty(),
             is_generated: source.is_generated,
             sequence,
             findings,

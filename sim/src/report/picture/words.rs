@@ -13,7 +13,7 @@ use turnstile_judge::trace::{Labels, What};
 /// The path prefix of procedures (protocol §2).
 const PROCEDURES: &str = "/trpc/";
 /// The maximum length of a payload in characters. The JSON of the record shows all.
-const DETAIL_WIDTH: usize = 200;
+const DETAIL_WIDTH: usize = 120;
 /// The lowest status of a refusal.
 const FIRST_REFUSAL: u16 = 400;
 

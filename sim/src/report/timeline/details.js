@@ -35,9 +35,9 @@ function showDetails() {
 
 /** Shows the record of the selected event, as soon as it is unpacked. */
 function showRecord(event) {
-  recordOf(event).then((record) => {
+  recordOf(event).then((found) => {
     if (shown.axis.rows[shown.selected]?.event !== event) return;
-    page["details-json"].textContent = JSON.stringify(record, null, 2);
+    page["details-json"].textContent = JSON.stringify(found, null, 2);
   });
 }
 

@@ -9,6 +9,7 @@
 //! | `page.html` | the frame |
 //! | `style.css` | colours and sizes, light and dark |
 //! | `unpack.js`, `payloads.js` | unpacks large data; the records of events |
+//! | `starter.js` | starts the other scripts when packed data are there |
 //! | `loader.js` | loads the data of one run of many |
 //! | `folding.js` | folds runs of alike events |
 //! | `axis.js` | positions of rows on the time axis |
@@ -59,10 +60,15 @@ const SCRIPTS: [&str; 10] = [
 const PLACES: [&str; 3] = ["/* style */", "/* data */", "<!-- scripts -->"];
 /// The number of records that are packed together.
 const CHUNK: usize = 250;
-/// The number of records above which they are packed even in data that are packed again.
+/// The number of records above which a page has all of its data packed, and the records in it packed once more, so that
+/// they are unpacked only when they are looked at.
 const LONG: usize = 2000;
-/// Loads the data of a run, and then runs the scripts.
+/// Starts the scripts with packed data.
+const STARTER: &str = include_str!("starter.js");
+/// Loads the packed data of one of many runs.
 const LOADER: &str = include_str!("loader.js");
+/// Has the packed data of the only run.
+const PACKED_DATA: &str = "packed";
 
 /// The page of the only play, or of the first play with findings.
 #[derive(Debug)]
@@ -129,7 +135,7 @@ pub(super) struct Data<'a> {
     messages: Vec<Message>,
     faults: Vec<FaultSpan>,
     events: Vec<EventData<'a>>,
-    /// The records of the events, [`CHUNK`] in each element.
+    /// What the records of the events say beside time and party, [`CHUNK`] in each element.
     payloads: Vec<Payload<'a>>,
     /// The lines of the script.
     script: Vec<String>,
@@ -140,16 +146,17 @@ pub(super) struct Data<'a> {
 #[serde(untagged)]
 enum Payload<'a> {
     /// In data that are packed as a whole, and are short.
-    Plain(&'a [Record]),
+    Plain(Vec<&'a What>),
     Packed(String),
 }
 
 impl<'a> Payload<'a> {
     fn of(records: &'a [Record], is_packed: bool) -> Self {
+        let said = records.iter().map(|record| &record.what).collect();
         if is_packed {
-            Self::Packed(packed(records))
+            Self::Packed(packed(&said))
         } else {
-            Self::Plain(records)
+            Self::Plain(said)
         }
     }
 }
@@ -267,14 +274,15 @@ impl<'a> Data<'a> {
 /// The page of a run of a scenario.
 pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
     let source = Source::of(entry);
-    let data = Data::of(
-        verdict,
-        Picture::of(verdict),
-        heading,
-        &source,
-        &entry.scenario,
-        true,
-    );
+    let is_long = verdict.trace.records().len() > LONG;
+    let picture = Picture::of(verdict);
+    let data = Data::of(verdict, picture, heading, &source, &entry.scenario, true);
+    if is_long {
+        let data = packed(&data);
+        let begin = format!("turnstileData(document.getElementById(\"{PACKED_DATA}\").textContent);\n");
+        let data = format!("<script type=\"text/plain\" id=\"{PACKED_DATA}\">{data}</script>\n");
+        return filled([STYLE, "", &(data + &started_by(&begin))]);
+    }
     let code = SCRIPTS.concat();
     filled([
         STYLE,
@@ -283,14 +291,19 @@ pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
     ])
 }
 
+/// The scripts as a text, and a script that starts them with packed data, which `begin` brings.
+fn started_by(begin: &str) -> String {
+    let code = SCRIPTS.concat();
+    format!(
+        "<script type=\"text/plain\" id=\"code\">\n{code}</script>\n\
+         <script nonce=\"turnstile\">\n{UNPACK}{STARTER}{begin}</script>"
+    )
+}
+
 /// A page for many runs: it loads the data of the run that its address names, such as `#play=suite-turn-cold`, from the
 /// folder `data` beside it.
 pub(super) fn shell() -> String {
-    let code = SCRIPTS.concat();
-    let scripts = format!(
-        "<script type=\"text/plain\" id=\"code\">\n{code}</script>\n<script nonce=\"turnstile\">\n{UNPACK}{LOADER}</script>"
-    );
-    filled([STYLE, "", &scripts])
+    filled([STYLE, "", &started_by(LOADER)])
 }
 
 /// JSON in which no tag and no comment can start, so that it is safe anywhere in a page.

@@ -9,5 +9,5 @@ async function recordOf(event) {
   const part = Math.floor(event / CHUNK);
   const payload = run.payloads[part];
   if (!payloads.has(part)) payloads.set(part, typeof payload === "string" ? unpacked(payload) : payload);
-  return (await payloads.get(part))[event % CHUNK];
+  return record(run.events[event], (await payloads.get(part))[event % CHUNK]);
 }

@@ -41,7 +41,7 @@ async fn forward(network: &Arc<dyn Network>, route: &Route, request: Request) ->
 }
 
 /// Forwards a request to a URL, with its headers, and its answer back.
-pub(super) async fn forward_to(network: &Arc<dyn Network>, target: Uri, request: Request) -> Response {
+pub async fn forward_to(network: &Arc<dyn Network>, target: Uri, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return answer(

@@ -16,6 +16,7 @@
 //! This module sorts observations; it judges nothing.
 
 mod callback;
+mod content;
 mod event;
 mod faults;
 mod logs;
@@ -36,6 +37,7 @@ use turnstile_events::queue::Submission;
 use turnstile_profile::Profile;
 
 pub use self::callback::{CallbackRequest, is_execution};
+pub use self::content::Content;
 pub use self::event::{StreamEvent, kilo};
 pub use self::faults::Faults;
 pub use self::reader::CONNECTED;

@@ -12,11 +12,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::fences::Fences;
 use super::frames::RunEnd;
-use super::history::{Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, is_reserved, kilo};
+use super::history::{Content, Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, is_reserved, kilo};
 use super::interrupts;
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
@@ -203,9 +201,9 @@ fn stale_events_shown(session: &SessionHistory, frames: &[FencedFrame]) -> Vec<F
         .map(|frame| frame.stale_from)
         .min()
         .unwrap_or(Duration::MAX);
-    let mut sent: BTreeMap<String, Vec<&FencedFrame>> = BTreeMap::new();
+    let mut sent: BTreeMap<Content, Vec<&FencedFrame>> = BTreeMap::new();
     for frame in frames {
-        sent.entry(content(&frame.frame.name, &frame.frame.data))
+        sent.entry(Content::of(&frame.frame.name, &frame.frame.data))
             .or_default()
             .push(frame);
     }
@@ -223,21 +221,25 @@ fn stale_events_shown(session: &SessionHistory, frames: &[FencedFrame]) -> Vec<F
 fn stale_events_on(
     session: &SessionHistory,
     stream: &Stream,
-    sent: &BTreeMap<String, Vec<&FencedFrame>>,
+    sent: &BTreeMap<Content, Vec<&FencedFrame>>,
     first_change: Duration,
 ) -> Vec<Finding> {
-    let mut shown: BTreeMap<&str, Vec<(Duration, &StreamEvent)>> = BTreeMap::new();
+    let mut shown: BTreeMap<Content, Vec<(Duration, &StreamEvent)>> = BTreeMap::new();
     for seen in session.run.shown(stream) {
         if is_of_server(&seen.event) || seen.seen_at < first_change {
             continue;
         }
-        if let Some((frames, _)) = sent.get_key_value(&content(&seen.event.name, &seen.event.data)) {
-            shown.entry(frames).or_default().push((seen.seen_at, &seen.event));
+        let content = Content::of(&seen.event.name, &seen.event.data);
+        if sent.contains_key(&content) {
+            shown
+                .entry(content)
+                .or_default()
+                .push((seen.seen_at, &seen.event));
         }
     }
     let mut findings = Vec::new();
     for (content, mut events) in shown {
-        let frames = &sent[content];
+        let frames = &sent[&content];
         let mut current_until: Vec<Duration> = frames
             .iter()
             .filter(|frame| frame.frame.at < frame.stale_from)
@@ -270,11 +272,6 @@ fn stale_events_on(
 fn is_of_server(event: &StreamEvent) -> bool {
     let is_shared = matches!(event.name.as_str(), "preparing" | "commands.available");
     is_shared || is_reserved(&event.name) || event.is_of_execution()
-}
-
-/// The content of an event without its time, for comparison.
-fn content(name: &str, data: &Value) -> String {
-    format!("{name} {data}")
 }
 
 #[cfg(test)]

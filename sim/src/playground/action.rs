@@ -1,0 +1,196 @@
+//! What the buttons of the page do: faults that a script can have too.
+
+use std::io;
+
+use http::StatusCode;
+use serde::Deserialize;
+use turnstile_events::credentials::Credentials;
+use turnstile_events::observation::Observation;
+use turnstile_events::world::{Cause, WorldEvent};
+use turnstile_fault::{self as fault, Answer, ConnectionEnd, Fault, Place, WireAnswer, WireAnswerError};
+use turnstile_judge::parties::{GATEWAY, OBSERVER, SERVER, WRAPPER};
+
+use super::sessions::{Links, Session};
+use super::{CLIENT, Playground, StartError};
+
+/// An action, as the page sends it.
+#[derive(Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Action {
+    /// Holds what passes on a link of a session.
+    Cut { session: String, link: Between },
+    /// Lets everything pass again.
+    Heal { session: String, link: Between },
+    /// Ends the connections of a link.
+    Reset { session: String, link: Between },
+    /// Ends the server at once.
+    Crash,
+    /// Starts the server again.
+    Restart,
+    /// Lets the requests continue that wait at the gateway under a tag.
+    Release { session: String, tag: String },
+    /// Sets the receiver's answers to its next requests.
+    Receiver { answers: Vec<WireAnswer> },
+}
+
+/// The parties at the ends of a link.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Between {
+    /// The clients and the server.
+    Client,
+    /// The wrapper and the server.
+    Wrapper,
+    /// The wrapper and the gateway.
+    Gateway,
+}
+
+/// Why an action was not performed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ActionError {
+    #[error("no session {0} is known")]
+    NoSession(String),
+    #[error("no request waits under the tag {0}")]
+    NothingWaits(String),
+    #[error("the connections between wrapper and gateway cannot be ended; cut the link")]
+    NoReset,
+    #[error("the answers of the receiver are invalid")]
+    Answers(#[from] WireAnswerError),
+    #[error("the server does not start")]
+    Start(#[from] StartError),
+    #[error("no port is free")]
+    Port(#[from] io::Error),
+}
+
+impl ActionError {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoSession(_) => StatusCode::NOT_FOUND,
+            Self::NothingWaits(_) => StatusCode::CONFLICT,
+            Self::NoReset | Self::Answers(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Start(_) | Self::Port(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl Action {
+    /// Performs it and logs it as the world of a play does.
+    pub(super) async fn perform(self, playground: &Playground) -> Result<(), ActionError> {
+        let log = &playground.log;
+        match self {
+            Self::Cut { session, link } => {
+                let (id, known) = known(playground, &session).await?;
+                for ends in link.ends(playground, &id) {
+                    log.fault(Some(&id), &Fault::cut(&ends));
+                }
+                link.of(&known.links).set_cut(true);
+            }
+            Self::Heal { session, link } => {
+                let (id, known) = known(playground, &session).await?;
+                link.of(&known.links).set_cut(false);
+                for ends in link.ends(playground, &id) {
+                    log.world(
+                        Some(&id),
+                        WorldEvent::Ended {
+                            place: Place::Link(ends),
+                        },
+                    );
+                }
+            }
+            Self::Reset { session, link } => {
+                let (id, known) = known(playground, &session).await?;
+                if matches!(link, Between::Gateway) {
+                    return Err(ActionError::NoReset);
+                }
+                for ends in link.ends(playground, &id) {
+                    let reset = Fault::end_of(&ends.from, &ends.to, ConnectionEnd::Reset);
+                    log.world(Some(&id), WorldEvent::began(reset, Cause::Order));
+                }
+                link.of(&known.links).reset();
+            }
+            Self::Crash => {
+                if playground.server.authority().is_some() {
+                    log.fault(None, &Fault::crash(SERVER));
+                    playground.server.crash().await;
+                }
+            }
+            Self::Restart => {
+                if playground.server.authority().is_none() {
+                    playground.server.start().await?;
+                    log.world(
+                        None,
+                        WorldEvent::Ended {
+                            place: Place::host(SERVER),
+                        },
+                    );
+                }
+            }
+            Self::Release { session, tag } => {
+                let (id, known) = known(playground, &session).await?;
+                if !known.gateway.release(&tag) {
+                    return Err(ActionError::NothingWaits(tag));
+                }
+                log.observed(
+                    Some(&id),
+                    OBSERVER,
+                    Observation::RequestSent {
+                        exchange: playground.next_exchange(),
+                        to: GATEWAY.to_owned(),
+                        method: "POST".to_owned(),
+                        path: format!("/test/release?tag={tag}"),
+                        credentials: Credentials::Own,
+                        body: serde_json::Value::Null,
+                    },
+                );
+            }
+            Self::Receiver { answers } => {
+                let answers: Vec<Answer> = answers
+                    .into_iter()
+                    .map(Answer::try_from)
+                    .collect::<Result<_, _>>()?;
+                log.fault(
+                    None,
+                    &Fault::Receiver {
+                        answers: answers.clone(),
+                    },
+                );
+                playground.receiver.replace_answers(answers);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A known session, with its id in lower case.
+async fn known(playground: &Playground, id: &str) -> Result<(String, std::sync::Arc<Session>), ActionError> {
+    let id = id.to_lowercase();
+    match playground.sessions.get(&id).await {
+        Some(session) => Ok((id, session)),
+        None => Err(ActionError::NoSession(id)),
+    }
+}
+
+impl Between {
+    fn of(self, links: &Links) -> &super::link::Link {
+        match self {
+            Self::Client => &links.client,
+            Self::Wrapper => &links.wrapper,
+            Self::Gateway => &links.gateway,
+        }
+    }
+
+    /// The links of a script that this one stands for: each client has one.
+    fn ends(self, playground: &Playground, session: &str) -> Vec<fault::Link> {
+        match self {
+            Self::Client => {
+                let watchers = playground.watchers.of(session);
+                let clients = std::iter::once(CLIENT.to_owned()).chain(watchers);
+                clients
+                    .map(|client| fault::Link::between(&client, SERVER))
+                    .collect()
+            }
+            Self::Wrapper => vec![fault::Link::between(WRAPPER, SERVER)],
+            Self::Gateway => vec![fault::Link::between(WRAPPER, GATEWAY)],
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Passes requests and WebSockets to the server over the links of their session, and logs what clients send and receive.
+//!
+//! The server is behind it at another port, so a client sees a cut or a crash as it would see one of a network. What a
+//! procedure or an event means is not known here, except which session it is about.
+
+mod call;
+mod streams;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+use fake_gateway::cut;
+use http::header::AUTHORIZATION;
+use http::{StatusCode, Uri};
+use turnstile_seams::websocket::{self, OpenError, WebSocket};
+use turnstile_world::live::front;
+
+pub(super) use self::streams::Watchers;
+use self::streams::open_stream;
+use super::Playground;
+use super::link::Link;
+use super::tunnel;
+
+/// The routes of the server.
+pub(super) fn router(playground: Arc<Playground>) -> Router {
+    Router::new()
+        .route("/trpc/{*procedure}", any(call::call))
+        .route("/stream", get(open_stream))
+        .route("/sessions/{user}/{session}/ingest", get(ingest))
+        .fallback(other)
+        .with_state(playground)
+}
+
+/// The routes at which the server reaches the wrappers, each below the id of its session.
+pub(super) fn wrappers(playground: Arc<Playground>) -> Router {
+    Router::new()
+        .route("/{session}/{*path}", any(request_wrapper))
+        .with_state(playground)
+}
+
+/// Passes a request of the server to a wrapper.
+async fn request_wrapper(
+    State(playground): State<Arc<Playground>>,
+    Path((id, path)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let session = match playground.sessions.meet(&id.to_lowercase()).await {
+        Ok(session) => session,
+        Err(error) => {
+            tracing::error!(%error, "no wrapper started");
+            return cut::instead_of_answer();
+        }
+    };
+    let link = &session.links.wrapper;
+    let Ok(target) = format!("http://{}/{path}", session.wrapper).parse() else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    over(
+        link,
+        front::forward_to(&playground.seams.network, target, request),
+    )
+    .await
+}
+
+/// Passes a request over a link, and its answer back; the connection is closed instead if the link ends it.
+async fn over(link: &Link, answering: impl Future<Output = Response>) -> Response {
+    let ended = link.ended();
+    let exchange = async {
+        link.pass().await;
+        let response = answering.await;
+        link.pass().await;
+        response
+    };
+    tokio::select! {
+        biased;
+        () = ended => cut::instead_of_answer(),
+        response = exchange => response,
+    }
+}
+
+/// Passes a request that has no route here to the server.
+async fn other(State(playground): State<Arc<Playground>>, request: Request) -> Response {
+    to_server(&playground, request).await
+}
+
+/// Passes a request to the server, unchanged. The connection is closed without an answer while the server is down.
+async fn to_server(playground: &Playground, request: Request) -> Response {
+    let target = playground.server.authority().and_then(|authority| {
+        let path = request.uri().path_and_query()?;
+        format!("http://{authority}{path}").parse().ok()
+    });
+    match target {
+        Some(target) => front::forward_to(&playground.seams.network, target, request).await,
+        None => cut::instead_of_answer(),
+    }
+}
+
+/// Opens a WebSocket of the server.
+async fn open(
+    playground: &Playground,
+    path: &str,
+    authorization: Option<&str>,
+) -> Result<WebSocket, OpenError> {
+    let authority = playground.server.authority();
+    // Nothing listens at the address that stands for a server that is down.
+    let authority = authority.as_deref().unwrap_or("127.0.0.1:1");
+    let url: Uri = format!("ws://{authority}{path}")
+        .parse()
+        .map_err(|_| turnstile_seams::http_client::HttpError::Url(path.to_owned()))?;
+    websocket::open(&*playground.seams.network, &url, authorization).await
+}
+
+/// The answer to a client whose WebSocket the server refused.
+fn refusal(error: OpenError) -> Response {
+    match error {
+        OpenError::Refused { status, body } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            (status, Body::from(body)).into_response()
+        }
+        OpenError::Connect(_) | OpenError::Handshake(_) => cut::instead_of_answer(),
+    }
+}
+
+/// Passes the ingest socket of a wrapper to the server.
+async fn ingest(
+    State(playground): State<Arc<Playground>>,
+    Path((_, id)): Path<(String, String)>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        return to_server(&playground, request).await;
+    };
+    let session = playground.sessions.get(&id.to_lowercase()).await;
+    let link = session
+        .map(|session| session.links.wrapper.clone())
+        .unwrap_or_default();
+    let path = path_of(request.uri());
+    let authorization = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let ended = link.ended();
+    let opening = async {
+        link.pass().await;
+        open(&playground, &path, authorization).await
+    };
+    let opened = tokio::select! {
+        biased;
+        () = ended => return cut::instead_of_answer(),
+        opened = opening => opened,
+    };
+    match opened {
+        Ok(server) => upgrade.on_upgrade(async move |wrapper| {
+            // The wrapper logs what it sends and receives.
+            tunnel::pass(wrapper, server, &link, |_| {}).await;
+        }),
+        Err(error) => refusal(error),
+    }
+}
+
+fn path_of(uri: &Uri) -> String {
+    uri.path_and_query().map(ToString::to_string).unwrap_or_default()
+}
