@@ -29,6 +29,7 @@ use commands::merge::{MergeArguments, merge};
 use commands::mutants::{MutantsArguments, mutants};
 use commands::mutate::{MutateArguments, mutate};
 use commands::probe::{ProbeArguments, probe};
+use commands::reference_server::{ServerProgramArguments, serve};
 use commands::replay::{ReplayArguments, replay};
 use commands::run::{RunArguments, run};
 use commands::scenario_from::{ScenarioFromArguments, scenario_from};
@@ -162,7 +163,7 @@ enum Command {
     ///
     /// The same program as `turnstile-server`.
     #[command(after_help = program::AFTER_HELP)]
-    Server(Box<program::Arguments>),
+    Server(Box<ServerProgramArguments>),
     /// Run the fake wrapper
     #[command(long_about = WRAPPER_ABOUT, after_help = AFTER_FAKE_HELP)]
     FakeWrapper(Box<FakeWrapperArguments>),
@@ -225,7 +226,7 @@ fn main() -> ExitCode {
         Command::Mutants(arguments) => mutants(&arguments),
         Command::Mutate(arguments) => mutate(&arguments),
         Command::Selftest(arguments) => selftest(&arguments),
-        Command::Server(arguments) => return program::run(*arguments),
+        Command::Server(arguments) => return serve(*arguments),
         Command::Shrink(arguments) => shrink(&arguments),
         Command::Snapshots(arguments) => snapshots(&arguments),
         Command::Stream(arguments) => stream(&arguments),

@@ -55,7 +55,7 @@ pub fn run(
         } else {
             Arc::new(NoObserver)
         };
-        if let Err(error) = real::announce(&listener.authority()) {
+        if let Err(error) = real::announce("listening", &listener.authority()) {
             return failure(&format!("cannot write to standard output: {error}"));
         }
         fake(listener, seams, Probe::new(party, observer)).await;

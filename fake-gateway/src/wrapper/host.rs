@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -48,6 +49,8 @@ pub(super) struct Host {
     arrivals: UnboundedReceiver<Arrival>,
     /// Sender for the tasks; it also keeps `arrivals` open.
     reports: UnboundedSender<Arrival>,
+    /// The time after which an opening is given up, where the lifecycle gives it up.
+    abandons_after: Duration,
     last_request: u64,
     answers: BTreeMap<RequestId, oneshot::Sender<Answer>>,
     /// Sockets that have neither ended nor been released. A released socket's task finishes without
@@ -83,6 +86,7 @@ impl Host {
             probe,
             arrivals,
             reports: reports.clone(),
+            abandons_after: config.abandons_after,
             last_request: 0,
             answers: BTreeMap::new(),
             ingests: BTreeMap::new(),
@@ -158,7 +162,7 @@ impl Host {
                     link,
                     seams: self.seams.clone(),
                     probe: self.probe.clone(),
-                    gives_up,
+                    gives_up_after: gives_up.then_some(self.abandons_after),
                     interceptor: self.interceptor.clone(),
                     report: self.reporter(),
                 };

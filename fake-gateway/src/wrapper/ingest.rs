@@ -23,9 +23,6 @@ use super::lifecycle::{Input, LinkFailure, LinkId};
 /// Time limit for opening a socket.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time after which an opening is given up, for the misbehaviour: long enough for the request to be sent.
-const GIVES_UP_AFTER: Duration = Duration::from_millis(5);
-
 /// Time limit for the closing handshake; the connection is dropped afterwards.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -68,8 +65,8 @@ pub(super) struct IngestSocket<R> {
     pub(super) link: LinkId,
     pub(super) seams: Seams,
     pub(super) probe: Probe,
-    /// Whether it ends the connection while it opens.
-    pub(super) gives_up: bool,
+    /// The time after which it ends the connection while it opens, if it does.
+    pub(super) gives_up_after: Option<Duration>,
     pub(super) interceptor: Arc<dyn Interceptor>,
     /// Passes inputs to the lifecycle.
     pub(super) report: R,
@@ -87,10 +84,10 @@ impl<R: Fn(Input)> IngestSocket<R> {
             .and_then(Uri::path_and_query)
             .map_or("", |path| path.as_str())
             .to_owned();
-        let opened = match &uri {
-            Some(uri) if self.gives_up => Err(self.give_up_opening(uri, &token).await),
-            Some(uri) => self.open(uri, &token).await,
-            None => Err(Failure::Url(url)),
+        let opened = match (&uri, self.gives_up_after) {
+            (Some(uri), Some(after)) => Err(self.give_up_opening(uri, &token, after).await),
+            (Some(uri), None) => self.open(uri, &token).await,
+            (None, _) => Err(Failure::Url(url)),
         };
         let socket = match opened {
             Ok(socket) => socket,
@@ -148,13 +145,8 @@ impl<R: Fn(Input)> IngestSocket<R> {
     }
 
     /// Requests the socket and ends the connection before the answer is read.
-    async fn give_up_opening(&self, uri: &Uri, token: &str) -> Failure {
-        match self
-            .seams
-            .clock
-            .timeout(GIVES_UP_AFTER, self.open(uri, token))
-            .await
-        {
+    async fn give_up_opening(&self, uri: &Uri, token: &str, after: Duration) -> Failure {
+        match self.seams.clock.timeout(after, self.open(uri, token)).await {
             // The socket is dropped, if it opened in time.
             Ok(Ok(_)) | Err(_) => Failure::GivenUp,
             Ok(Err(failure)) => failure,

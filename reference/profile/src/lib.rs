@@ -97,6 +97,14 @@ with_defaults! {
         /// The time-out for the answer to `/job/…` (R5.12).
         #[serde(with = "duration")]
         pub wrapper_job_timeout: Duration = seconds(30),
+        /// The pauses of a wrapper before its attempts to reconnect a lost ingest. It gives up when the attempt after the
+        /// last one fails (R11.29, R11.31).
+        #[serde(with = "duration::list")]
+        pub wrapper_reconnect_pauses: Vec<Duration> = vec![seconds(1), seconds(2), seconds(4)],
+        /// The time after which a wrapper gives up opening an ingest, when a script lets it: long enough for the request to
+        /// reach the server (R11.28).
+        #[serde(with = "duration")]
+        pub wrapper_abandons_after: Duration = Duration::from_millis(5),
         /// The validity of a wrapper's token (R2.30).
         #[serde(with = "duration")]
         pub worker_token_lifetime: Duration = days(90),

@@ -20,6 +20,8 @@ pub mod randomness;
 pub mod real;
 pub mod stop;
 #[cfg(feature = "real")]
+pub mod test_clock;
+#[cfg(feature = "real")]
 mod tls;
 pub mod websocket;
 

@@ -29,15 +29,15 @@ pub fn seams_at(pace: Pace) -> Seams {
     }
 }
 
-/// Prints `listening on http://HOST:PORT` to standard output, with the actual port, so that the parent process knows
-/// that the server is ready. The program prints nothing else there.
+/// Prints `{what} on http://HOST:PORT` to standard output, with the actual port. `listening on` lets the parent process
+/// know that the server is ready.
 ///
 /// # Errors
 ///
 /// If standard output cannot be written to.
-pub fn announce(authority: &str) -> io::Result<()> {
+pub fn announce(what: &str, authority: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on http://{authority}")?;
+    writeln!(stdout, "{what} on http://{authority}")?;
     stdout.flush()
 }
 

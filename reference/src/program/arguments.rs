@@ -82,6 +82,10 @@ pub struct Arguments {
     /// on the time
     #[arg(long, env = "TURNSTILE_SPEED_SINCE", value_name = "TIMESTAMP")]
     pub speed_since: Option<String>,
+    /// Offer a test clock at this address, for tests: `POST /test/advance` with `{"ms": N}` moves the server's clock
+    /// forward by N ms
+    #[arg(long, env = "TURNSTILE_TEST_CLOCK", value_name = "HOST:PORT")]
+    pub test_clock: Option<String>,
     /// Exit when standard input is closed, for example because the parent process has ended
     #[arg(long)]
     pub end_with_stdin: bool,

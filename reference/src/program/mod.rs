@@ -7,6 +7,7 @@
 //! | `wrapper_url` | the template for the URLs of wrappers |
 //! | `data` | the data directory |
 //! | `import` | the import of sessions of an older service |
+//! | `test_clock` | the address at which a test moves the clock |
 //! | `log`, `signals` | the log, and the operator's signals |
 //!
 //! Nothing here depends on what a session is.
@@ -18,6 +19,7 @@ mod log;
 mod problem;
 mod settings;
 mod signals;
+mod test_clock;
 mod wrapper_url;
 
 use std::io;
@@ -25,8 +27,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::runtime::Builder;
+use turnstile_seams::Seams;
 use turnstile_seams::error_chain::with_sources;
-use turnstile_seams::real;
+use turnstile_seams::real::{self, MachineClock};
+use turnstile_seams::test_clock::TestClock;
 
 pub use self::arguments::{Arguments, CallbackArguments, LogFormat, Switch};
 pub use self::data::DataError;
@@ -38,8 +42,8 @@ use crate::server::{Config, Hooks, Server, StartError};
 
 /// The text after the options in the help.
 pub const AFTER_HELP: &str = "\
-When the server is ready, it prints `listening on http://HOST:PORT` to standard output, and nothing else. The log goes \
-to standard error.
+When the server is ready, it prints `listening on http://HOST:PORT` to standard output, and nothing else. With \
+--test-clock, a line `test clock on http://HOST:PORT` comes before it. The log goes to standard error.
 
 At the first SIGTERM or SIGINT the server stops accepting connections, closes WebSockets with 1001, allows pending \
 requests 5 s, and exits. A second signal ends it at once. A killed server continues where it was when it is restarted.
@@ -68,6 +72,9 @@ pub enum ProgramError {
     /// A session cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The time by which the test clock was moved cannot be read.
+    #[error("the file `test-clock` in the data directory cannot be read")]
+    TestClock(#[source] io::Error),
     /// The server cannot listen, or its store cannot be opened.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -82,8 +89,16 @@ enum Ended {
     Forced,
 }
 
+/// Changes what a server is started with, in a test of the harness.
+pub type Adapt = Box<dyn FnOnce(&mut Config, &mut Hooks, &mut Seams) + Send>;
+
 /// Runs a server until a signal ends it, and returns its exit status. [`AFTER_HELP`] describes its output.
 pub fn run(arguments: Arguments) -> ExitCode {
+    run_adapted(arguments, Box::new(|_, _, _| {}))
+}
+
+/// As [`run`], with a server that `adapt` changes before it starts.
+pub fn run_adapted(arguments: Arguments, adapt: Adapt) -> ExitCode {
     let settings = match Settings::read(arguments) {
         Ok(settings) => settings,
         Err(wrong) => {
@@ -95,7 +110,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     settings.install_log();
-    match run_with(settings) {
+    match run_with(settings, adapt) {
         Ok(Ended::InOrder) => ExitCode::SUCCESS,
         Ok(Ended::Forced) => FORCED.into(),
         Err(error) => {
@@ -105,12 +120,14 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-fn run_with(settings: Settings) -> Result<Ended, ProgramError> {
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(ProgramError::Threads)?;
-    let ended = runtime.block_on(serve(settings));
+fn run_with(settings: Settings, adapt: Adapt) -> Result<Ended, ProgramError> {
+    let mut builder = match &settings.test_clock {
+        None => Builder::new_multi_thread(),
+        // See `test_clock::serve`.
+        Some(_) => Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(ProgramError::Threads)?;
+    let ended = runtime.block_on(serve(settings, adapt));
     if let Ok(Ended::Forced) = ended {
         // Do not wait for tasks in progress.
         runtime.shutdown_background();
@@ -118,12 +135,15 @@ fn run_with(settings: Settings) -> Result<Ended, ProgramError> {
     ended
 }
 
-async fn serve(settings: Settings) -> Result<Ended, ProgramError> {
+async fn serve(settings: Settings, adapt: Adapt) -> Result<Ended, ProgramError> {
     // Listen from here on, so that a signal during the start also ends the server.
     let Orders { end, end_at_once } = Orders::listen().map_err(ProgramError::Signals)?;
     let end_with_stdin = settings.end_with_stdin;
-    let running = start(settings).await?;
-    real::announce(running.authority()).map_err(ProgramError::Announce)?;
+    let running = start_adapted(settings, adapt).await?;
+    if let Some(authority) = &running.test_clock {
+        real::announce("test clock", authority).map_err(ProgramError::Announce)?;
+    }
+    real::announce("listening", running.authority()).map_err(ProgramError::Announce)?;
     let serving = running.serve(async {
         let reason = tokio::select! {
             biased;
@@ -152,7 +172,21 @@ async fn serve(settings: Settings) -> Result<Ended, ProgramError> {
 ///
 /// If the server cannot start.
 pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
-    let seams = real::seams_at(settings.pace);
+    start_adapted(settings, Box::new(|_, _, _| {})).await
+}
+
+async fn start_adapted(settings: Settings, adapt: Adapt) -> Result<Running, ProgramError> {
+    let machine = MachineClock::new(settings.pace);
+    let mut seams = real::seams_at(settings.pace);
+    let test_clock = match &settings.test_clock {
+        None => None,
+        Some(address) => {
+            let advanced = test_clock::kept(&settings.data).map_err(ProgramError::TestClock)?;
+            let clock = TestClock::new(machine, advanced);
+            seams.clock = Arc::new(clock.clone());
+            Some((Server::listen(address, &seams).await?, clock))
+        }
+    };
     let listener = Server::listen(&settings.listen, &seams).await?;
     let authority = listener.authority();
     let ingest_url = settings.ingest_url.unwrap_or_else(|| format!("ws://{authority}"));
@@ -171,7 +205,7 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         version = env!("CARGO_PKG_VERSION"),
         "server starting"
     );
-    let config = Config {
+    let mut config = Config {
         listen: settings.listen,
         ingest_url,
         sandboxes: Arc::new(settings.wrapper_url),
@@ -181,21 +215,36 @@ pub async fn start(settings: Settings) -> Result<Running, ProgramError> {
         callback_queue: settings.callback_queue,
         profile: Arc::new(settings.profile),
     };
+    let mut hooks = Hooks::default();
+    adapt(&mut config, &mut hooks, &mut seams);
     let files = database.clone();
-    let server =
-        Server::start(listener, config, seams, move || files.open(), Hooks::default()).map_err(|error| {
-            match error {
-                StartError::Store(error) => data::explain(error, &database).into(),
-                StartError::Listen { .. } => ProgramError::from(error),
-            }
-        })?;
+    let started = Server::start(listener, config, seams, move || files.open(), hooks);
+    let server = started.map_err(|error| match error {
+        StartError::Store(error) => data::explain(error, &database).into(),
+        StartError::Listen { .. } => ProgramError::from(error),
+    })?;
     tracing::info!(authority, "server listening");
-    Ok(Running { authority, server })
+    let test_clock = test_clock.map(|(listener, clock)| {
+        let authority = listener.authority();
+        tracing::warn!(
+            authority,
+            "test clock offered: whoever reaches it moves the server's time"
+        );
+        tokio::spawn(async move { test_clock::serve(listener, clock, &settings.data).await });
+        authority
+    });
+    Ok(Running {
+        authority,
+        test_clock,
+        server,
+    })
 }
 
 /// A started server.
 pub struct Running {
     authority: String,
+    /// The listening address of the test clock.
+    test_clock: Option<String>,
     server: Server,
 }
 

@@ -39,6 +39,8 @@ pub struct Settings {
     pub(super) profile: Profile,
     pub(super) imports: Vec<PathBuf>,
     pub(super) pace: Pace,
+    /// Where a test moves the clock forward.
+    pub(super) test_clock: Option<String>,
     pub(super) end_with_stdin: bool,
     pub(super) log: Log,
 }
@@ -86,6 +88,7 @@ const CALLBACK_ATTEMPTS: Name = ("--callback-attempts", "TURNSTILE_CALLBACK_ATTE
 const CALLBACK_RETRY: Name = ("--callback-retry", "TURNSTILE_CALLBACK_RETRY");
 const SPEED: Name = ("--speed", "TURNSTILE_SPEED");
 const SPEED_SINCE: Name = ("--speed-since", "TURNSTILE_SPEED_SINCE");
+const TEST_CLOCK: Name = ("--test-clock", "TURNSTILE_TEST_CLOCK");
 const LOG: Name = ("--log", "TURNSTILE_LOG");
 
 impl Settings {
@@ -112,14 +115,15 @@ impl Settings {
         let callback_queue = arguments.callbacks.callback_queue == Switch::On;
         let profile = profile(arguments.callbacks, &mut errors);
         let pace = pace(arguments.speed, arguments.speed_since, &mut errors);
+        let test_clock = errors.expect(TEST_CLOCK, arguments.test_clock.map(address).transpose());
         let log = errors.expect(LOG, Log::new(&arguments.log, arguments.log_format));
         match (
             (listen, data, api_secret, ticket_secret, internal_api_key),
-            (wrapper_url, ingest_url, pace, log),
+            (wrapper_url, ingest_url, pace, test_clock, log),
         ) {
             (
                 (Some(listen), Some(data), Some(api_secret), Some(ticket_secret), Some(internal_api_key)),
-                (Some(wrapper_url), Some(ingest_url), Some(pace), Some(log)),
+                (Some(wrapper_url), Some(ingest_url), Some(pace), Some(test_clock), Some(log)),
             ) if errors.0.is_empty() => Ok(Self {
                 listen,
                 data,
@@ -132,6 +136,7 @@ impl Settings {
                 profile,
                 imports: arguments.imports,
                 pace,
+                test_clock,
                 end_with_stdin: arguments.end_with_stdin,
                 log,
             }),

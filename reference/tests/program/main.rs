@@ -127,6 +127,32 @@ async fn acknowledged_messages_survive_a_kill() {
 }
 
 #[tokio::test]
+async fn a_test_clock_moves_the_time_and_a_restart_keeps_it() {
+    let data = data("test-clock");
+    let arguments = [&NO_WRAPPER[..], &["--test-clock", "127.0.0.1:0"]].concat();
+    let mut server = Server::start(&data, &arguments);
+    let time = async |server: &Server| -> Timestamp {
+        let (_, health) = server.call("health", &Value::Null).await;
+        health["timestamp"].as_str().unwrap().parse().unwrap()
+    };
+    let before = time(&server).await;
+    let (status, answer) = server.advance(&json!({"ms": 30_000})).await;
+    assert_eq!((status, &answer["advancedMs"]), (200, &json!(30_000)), "{answer}");
+    assert!(time(&server).await >= before + SignedDuration::from_secs(30));
+    // A message is due for delivery one second after its admission.
+    let (status, begun) = server.call("start", &start_input(MESSAGE)).await;
+    assert_eq!(status, 200, "{begun}");
+    let (_, answer) = server.advance(&json!({"ms": 0})).await;
+    assert!(answer["nextMs"].as_u64().unwrap() <= 1000, "{answer}");
+    let (status, _) = server.advance(&json!({"minutes": 1})).await;
+    assert_eq!(status, 400);
+    server.kill();
+    let server = Server::start(&data, &arguments);
+    let (_, answer) = server.advance(&json!({"ms": 0})).await;
+    assert_eq!(answer["advancedMs"], json!(30_000));
+}
+
+#[tokio::test]
 async fn a_session_of_an_older_service_is_imported_once() {
     let data = data("import");
     let session = "agent_0e25b4bc-4a3d-4a63-8d9f-2ce7c2c11111";

@@ -41,6 +41,8 @@ pub struct Ended {
 pub struct Server {
     child: Child,
     pub url: String,
+    /// The URL of its test clock, if it has one.
+    test_clock: Option<String>,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
 }
@@ -114,15 +116,23 @@ impl Server {
             .unwrap();
         let stdout = lines(child.stdout.take().unwrap());
         let stderr = lines(child.stderr.take().unwrap());
-        let Ok(line) = stdout.recv_timeout(PATIENCE) else {
-            let log: Vec<String> = stderr.try_iter().collect();
-            panic!("the server does not start: {log:?}");
+        let next_line = || {
+            stdout.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+                let log: Vec<String> = stderr.try_iter().collect();
+                panic!("the server does not start: {log:?}");
+            })
         };
+        let mut line = next_line();
+        let test_clock = line.strip_prefix("test clock on ").map(str::to_owned);
+        if test_clock.is_some() {
+            line = next_line();
+        }
         let url = line.strip_prefix("listening on ").unwrap().to_owned();
         assert!(url.starts_with("http://127.0.0.1:"), "{line}");
         Self {
             child,
             url,
+            test_clock,
             stdout,
             stderr,
         }
@@ -170,6 +180,13 @@ impl Server {
         Ended { code, stdout, stderr }
     }
 
+    /// Asks the test clock. Returns the status and the answer.
+    pub async fn advance(&self, request: &Value) -> (u16, Value) {
+        let url = format!("{}/test/advance", self.test_clock.as_ref().unwrap());
+        let body = Full::new(Bytes::from(request.to_string()));
+        sent(Request::post(url).body(body).unwrap()).await
+    }
+
     /// Calls a procedure as [`USER`]. Returns the status, and the data or the error.
     pub async fn call(&self, procedure: &str, input: &Value) -> (u16, Value) {
         let token = token(real::seams().clock.now());
@@ -178,14 +195,7 @@ impl Server {
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(input.to_string())))
             .unwrap();
-        let network = real::seams().network;
-        let (status, body) = in_time(async {
-            let response = http_client::send(&network, request).await.unwrap();
-            let status = response.status().as_u16();
-            (status, http_client::read_body(response).await.unwrap())
-        })
-        .await;
-        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        let (status, mut body) = sent(request).await;
         let part = if status == 200 {
             &mut body["result"]["data"]
         } else {
@@ -193,6 +203,18 @@ impl Server {
         };
         (status, part.take())
     }
+}
+
+/// Sends a request. Returns the status and the body.
+async fn sent(request: Request<Full<Bytes>>) -> (u16, Value) {
+    let network = real::seams().network;
+    let (status, body) = in_time(async {
+        let response = http_client::send(&network, request).await.unwrap();
+        let status = response.status().as_u16();
+        (status, http_client::read_body(response).await.unwrap())
+    })
+    .await;
+    (status, serde_json::from_slice(&body).unwrap())
 }
 
 impl Drop for Server {

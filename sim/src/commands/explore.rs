@@ -1,5 +1,6 @@
 //! `turnstile explore`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -10,10 +11,11 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::ProgressBar;
 use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Playing, Tally};
-use turnstile::report::{Event, Reporter as _, Verbosity, replay_of_play};
+use turnstile::report::{Event, Reporter as _, SeedReplay, Verbosity};
 use turnstile::script::Options;
-use turnstile::suite::{self, Play};
+use turnstile::suite::{self, Play, Played};
 use turnstile::watch::Watch;
+use turnstile::workers;
 use turnstile_scenarios::Entry;
 
 use super::arguments::{
@@ -23,6 +25,7 @@ use super::arguments::{
 use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::interruption::Interruption;
+use super::live_seeds::{LiveSeedArguments, LiveSeeds};
 use super::output_file::{OutputFile, check_distinct, terminal_beside};
 use super::pages::{Pages, PagesArguments};
 use super::progress::bar;
@@ -73,6 +76,8 @@ pub(crate) struct ExploreArguments {
     shown: ShownArguments,
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     server: ServerArguments,
+    #[command(flatten)]
+    live: LiveSeedArguments,
 }
 
 /// A duration that is given in minutes.
@@ -128,8 +133,9 @@ struct Exploring {
     verbosity: Verbosity,
     tally: Tally,
     junit: JunitOfSeeds,
-    /// The flags that replay a seed against the same server.
-    flags: String,
+    replay: SeedReplay,
+    /// Seeds that were not played live, by reason.
+    skipped: BTreeMap<String, u64>,
     /// The first error of standard output.
     error: Option<io::Error>,
 }
@@ -146,8 +152,8 @@ impl Exploring {
         self.bar
             .set_message(format!("{hours} virtual hours, {failed} failed"));
         let is_printed = is_new && self.verbosity != Verbosity::Quiet || explored.outcome.is_err();
-        let (out, flags) = (&mut self.out, &self.flags);
-        let printed = self.bar.suspend(|| print(out, &explored, is_printed, flags));
+        let (out, replay) = (&mut self.out, &self.replay);
+        let printed = self.bar.suspend(|| print(out, &explored, is_printed, replay));
         self.error = self.error.take().or(printed.err());
         let is_enough = self.error.is_some() || !explored.passed() && !keep_going;
         if is_new {
@@ -162,7 +168,12 @@ impl Exploring {
 }
 
 /// Prints the digest of a seed if it has one, and the findings if `is_in_full`.
-fn print(mut out: &mut dyn io::Write, explored: &Explored, is_in_full: bool, flags: &str) -> io::Result<()> {
+fn print(
+    mut out: &mut dyn io::Write,
+    explored: &Explored,
+    is_in_full: bool,
+    replay: &SeedReplay,
+) -> io::Result<()> {
     if let Ok(Outcome {
         digest: Some(digest), ..
     }) = &explored.outcome
@@ -170,7 +181,7 @@ fn print(mut out: &mut dyn io::Write, explored: &Explored, is_in_full: bool, fla
         writeln!(out, "seed {} {digest}", explored.seed)?;
     }
     if is_in_full {
-        explore::write_seed(&mut out, explored, flags)?;
+        explore::write_seed(&mut out, explored, replay)?;
     }
     Ok(())
 }
@@ -194,6 +205,17 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         return Ok(Exit::Usage);
     };
     let interruption = Interruption::listen();
+    let mutant = arguments.server.flags();
+    let live = arguments
+        .live
+        .seeds(interruption, arguments.jobs.jobs, subject, &mutant);
+    let live = match live {
+        Ok(live) => live,
+        Err(error) => {
+            print_error(&error);
+            return Ok(Exit::Usage);
+        }
+    };
     let start = now();
     let limit = arguments.minutes.map(|Minutes(limit)| limit);
     let is_over = || limit.is_some_and(|limit| start.elapsed() >= limit);
@@ -210,43 +232,58 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         with_digest: arguments.shown.digest,
         watch: Some(arguments.watch.watch(interruption)),
     };
-    let flags = arguments.server.flags();
+    let flags = mutant + &arguments.live.flags();
+    let replay = match &live {
+        Some(_) => SeedReplay::live(flags.clone()),
+        None => SeedReplay::simulated(flags.clone()),
+    };
     let mut exploring = Exploring {
         bar: bar.clone(),
         out: terminal_beside(&[arguments.json.as_ref(), arguments.junit.as_ref()]),
         verbosity: arguments.shown.verbosity(),
         tally: Tally::default(),
-        junit: JunitOfSeeds::new(flags.clone(), date_and_time()),
-        flags,
+        junit: JunitOfSeeds::new(replay.clone(), date_and_time()),
+        replay,
+        skipped: BTreeMap::new(),
         error: None,
     };
-    explore::explore(
-        seeds.take_while(|_| !is_over()),
-        arguments.jobs.count(),
-        &playing,
-        |played| bar.set_position(played as u64),
-        |explored| exploring.take(explored, arguments.keep_going),
-    );
+    let seeds = seeds.take_while(|_| !is_over());
+    let keeps_going = arguments.keep_going;
+    match &live {
+        Some(live) => explore_live(seeds, live, &playing, interruption, &mut exploring, keeps_going),
+        None => explore::explore(
+            seeds,
+            arguments.jobs.count(),
+            &playing,
+            |played| bar.set_position(played as u64),
+            |explored| exploring.take(explored, keeps_going),
+        ),
+    }
     bar.finish_and_clear();
     interruption.begin_to_write();
     note_partial(interruption);
     let Exploring {
         mut out,
         tally,
-        junit,
-        flags,
+        mut junit,
+        skipped,
         error,
         ..
     } = exploring;
     // With a time limit, every end but an interruption or a failure is the regular one.
     let stopped_early = match chosen.count {
-        Some(count) => tally.played() < count,
+        Some(count) => tally.played() + skipped.values().sum::<u64>() < count,
         None => interruption.is_asked_for() || tally.failed() > 0 && !arguments.keep_going,
     };
-    let exploration = tally.finish(flags, chosen.first, chosen.every, stopped_early, start.elapsed());
+    let server = match &live {
+        Some(_) => format!(" --live{flags}"),
+        None => flags,
+    };
+    let exploration = tally.finish(server, chosen.first, chosen.every, stopped_early, start.elapsed());
     // Before the summary, because the reader of standard output may have stopped reading.
-    let are_written = write_files(arguments, &exploration, &junit, &playing);
+    let are_written = write_files(arguments, &exploration, &mut junit, &playing);
     let written = explore::write_exploration(&mut out, &exploration);
+    let written = written.and_then(|()| write_skipped(&mut out, &skipped));
     ignore_broken_pipe(error.map_or(written, Err))?;
     if !are_written {
         return Ok(Exit::Harness);
@@ -254,11 +291,63 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     Ok(interruption.exit(exit_of_exploration(&exploration)))
 }
 
+/// Plays seeds in real time.
+fn explore_live(
+    seeds: impl Iterator<Item = u64> + Send,
+    live: &LiveSeeds,
+    playing: &Playing,
+    interruption: Interruption,
+    exploring: &mut Exploring,
+    keeps_going: bool,
+) {
+    let bar = exploring.bar.clone();
+    let play = |seed| {
+        let scenario = live.scenario(seed);
+        match live.play(&scenario) {
+            turnstile::live::Outcome::Played(verdict) => {
+                let in_simulation = |rule: &str| live.is_in_simulation(&scenario, rule);
+                Ok(Explored::live(seed, verdict, playing.detail, in_simulation))
+            }
+            turnstile::live::Outcome::Skipped(reason) => Err(reason),
+            turnstile::live::Outcome::Postponed => Err("needs the test clock".to_owned()),
+        }
+    };
+    workers::in_order(
+        seeds.take_while(|_| !interruption.is_asked_for()),
+        live.jobs,
+        play,
+        |played| bar.set_position(played as u64),
+        |played| match played {
+            Ok(explored) => exploring.take(explored, keeps_going),
+            Err(reason) => {
+                *exploring.skipped.entry(general(&reason)).or_default() += 1;
+                ControlFlow::Continue(())
+            }
+        },
+    );
+}
+
+/// A reason without the numbers of one seed.
+fn general(reason: &str) -> String {
+    match reason.split_once(", which exceeds ") {
+        Some((_, limit)) => format!("takes longer than {}", limit.trim_start_matches("the limit of ")),
+        None => reason.to_owned(),
+    }
+}
+
+/// Writes how many seeds were skipped.
+fn write_skipped(out: &mut dyn io::Write, skipped: &BTreeMap<String, u64>) -> io::Result<()> {
+    for (reason, count) in skipped {
+        writeln!(out, "{count} seeds were skipped: {reason}")?;
+    }
+    out.flush()
+}
+
 /// Writes the requested files. Returns whether all were written.
 fn write_files(
     arguments: &ExploreArguments,
     exploration: &Exploration,
-    junit: &JunitOfSeeds,
+    junit: &mut JunitOfSeeds,
     playing: &Playing,
 ) -> bool {
     let mut all = true;
@@ -270,7 +359,7 @@ fn write_files(
     }
     let name = format!("{} seeds, {} passed", exploration.played, exploration.passed);
     if let Some(pages) = arguments.pages.pages(&name, false) {
-        all &= write_pages(pages, exploration, playing);
+        all &= write_pages(pages, exploration, playing, junit);
     }
     all
 }
@@ -278,8 +367,14 @@ fn write_files(
 /// Plays for a report are not interrupted: they are few, and the report is what is left of an interrupted run.
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// Writes pages with the first seed of each kind of finding. It is played again, because traces are not kept.
-fn write_pages(mut pages: Pages, exploration: &Exploration, playing: &Playing) -> bool {
+/// Writes pages with the first seed of each kind of finding. It is played again, because only traces of live plays are
+/// kept.
+fn write_pages(
+    mut pages: Pages,
+    exploration: &Exploration,
+    playing: &Playing,
+    junit: &mut JunitOfSeeds,
+) -> bool {
     for seed in exploration
         .clusters
         .iter()
@@ -300,11 +395,15 @@ fn write_pages(mut pages: Pages, exploration: &Exploration, playing: &Playing) -
             }),
             ..Options::default()
         };
-        let played = suite::play_timed(Play {
+        let play = Play {
             entry: &entry,
             options,
-        });
-        let replay = replay_of_play(&played.play);
+        };
+        let played = match junit.take_verdict(seed) {
+            Some(verdict) => Played::new(play, Ok(verdict), Duration::ZERO),
+            None => suite::play_timed(play),
+        };
+        let replay = junit.replay(seed);
         let reported = pages.report.report(&Event::Played {
             played: &played,
             replay: &replay,

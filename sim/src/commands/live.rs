@@ -3,21 +3,16 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
-use turnstile::live::{ANY_PORT, Live, Outcome};
+use turnstile::live::{Live, LongScenarios, Outcome};
 use turnstile::report::{Event, replay_in_real_time};
 use turnstile::script::Options;
-use turnstile::stage::{RECEIVER_AUTHORITY, wrapper_authority};
 use turnstile::suite::{Play, Played, all_cores};
 use turnstile::workers;
 use turnstile_fault::Capability;
-use turnstile_judge::parties::{Secrets, WRAPPER};
 use turnstile_scenarios::Entry;
-use turnstile_world::live::{Doors, ServerUnderTest};
 
 use super::arguments::ShownArguments;
 use super::baseline::Expectations;
@@ -25,23 +20,14 @@ use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
-use super::reference_server::reference_server;
+use super::live_server::{AT_ONCE, LONG_PATIENCE, PATIENCE, given_for, own, seed};
 use super::report_files::ReportArguments;
 use super::reporting::{Remembering, Reporting};
-use super::target::{Target, TargetArguments, quoted};
+use super::target::{TargetArguments, quoted};
 
 /// The default speed of a server that the harness starts: fast enough for most scenarios, and slow compared with the
 /// delays of a busy machine.
 const OWN_SPEED: u32 = 10;
-/// The maximum wall time of a scenario.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// The maximum wall time of a scenario with `--slow`.
-const LONG_PATIENCE: Duration = Duration::from_hours(1);
-/// The number of parallel plays: for each core if each has its own server, and else in all. All of them mostly wait.
-const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
-/// Why plays cannot be parallel.
-const ONE_WRAPPER: &str =
-    "--jobs requires a target with sandboxes: the wrapper of one address serves one play after another";
 
 /// Whether scenarios run in real time, and against which server.
 #[derive(Args)]
@@ -89,19 +75,12 @@ impl LiveArguments {
         jobs: Option<NonZeroUsize>,
     ) -> Result<(Live, NonZeroUsize), String> {
         let patience = if self.slow { LONG_PATIENCE } else { PATIENCE };
-        let interruption = interruption.shared_flag();
         let Some(target) = self.target.target()? else {
             let speed = self.target.speed().unwrap_or(OWN_SPEED);
             let jobs = jobs.unwrap_or_else(|| all_cores().saturating_mul(AT_ONCE));
-            return Ok((own(speed, patience, interruption)?, jobs));
+            return Ok((own(speed, patience, interruption.shared_flag(), "")?, jobs));
         };
-        let jobs = match (jobs, target.sandboxes) {
-            (jobs, true) => jobs.unwrap_or(AT_ONCE),
-            (None, false) => NonZeroUsize::MIN,
-            (Some(jobs), false) if jobs == NonZeroUsize::MIN => jobs,
-            (Some(_), false) => return Err(ONE_WRAPPER.to_owned()),
-        };
-        Ok((given(target, patience, interruption, jobs)?, jobs))
+        given_for(target, patience, interruption, jobs)
     }
 
     /// The flags that repeat the run, without secrets.
@@ -114,68 +93,6 @@ impl LiveArguments {
         }
         flags
     }
-}
-
-/// The reference server, a new process for each play.
-fn own(speed: u32, patience: Duration, interruption: Arc<AtomicBool>) -> Result<Live, String> {
-    let secrets = Secrets::default();
-    let server = ServerUnderTest::Started(reference_server(&secrets)?);
-    let mut live = Live::new(server, secrets, speed, patience);
-    live.setup.interruption = interruption;
-    Ok(live)
-}
-
-/// A server to be probed: its wrapper is reached below any path, and the harness finds out which.
-pub(crate) fn probed(target: Target, interruption: Interruption) -> Result<Live, String> {
-    let wrapper = target.wrapper;
-    let mut live = given(target, PATIENCE, interruption.shared_flag(), NonZeroUsize::MIN)?;
-    live.setup.front = Some(wrapper);
-    live.setup.listening.remove(&wrapper_authority(WRAPPER));
-    Ok(live)
-}
-
-/// A server that is running already.
-fn given(
-    target: Target,
-    patience: Duration,
-    interruption: Arc<AtomicBool>,
-    jobs: NonZeroUsize,
-) -> Result<Live, String> {
-    let server = target.find();
-    let server = server.map_err(|problem| format!("{problem}; start the server or correct --target"))?;
-    target.can_listen()?;
-    let server = ServerUnderTest::Given(server);
-    let mut live = Live::new(server, target.secrets, target.speed, patience);
-    live.profile = target.profile;
-    live.wrapper_version = target.wrapper_version;
-    if target.sandboxes {
-        live.offers.insert(Capability::Sandboxes);
-    }
-    if target.restart_command.is_some() {
-        live.offers.insert(Capability::Crash);
-    }
-    let advertised = target
-        .receiver_reached_at
-        .unwrap_or_else(|| target.receiver.to_string());
-    let setup = &mut live.setup;
-    setup.interruption = interruption;
-    setup.alias = Some(target.ingest_authority);
-    setup.reached_at.insert(RECEIVER_AUTHORITY.to_owned(), advertised);
-    if jobs > NonZeroUsize::MIN {
-        let opened = Doors::open(target.wrapper, target.receiver);
-        live.doors = Some(opened.map_err(|error| format!("cannot listen for parallel plays: {error}"))?);
-        setup.front = Some(ANY_PORT);
-        return Ok(live);
-    }
-    setup
-        .listening
-        .insert(RECEIVER_AUTHORITY.to_owned(), target.receiver);
-    if target.sandboxes {
-        setup.front = Some(target.wrapper);
-    } else {
-        setup.listening.insert(wrapper_authority(WRAPPER), target.wrapper);
-    }
-    Ok(live)
 }
 
 /// Plays and judges scenarios in real time.
@@ -196,39 +113,67 @@ pub(crate) fn run_live(
         }
     };
     let flags = arguments.flags(library);
-    let Reports {
-        files,
-        shown,
-        fail_fast,
-        expectations,
-        play_timeout,
-    } = reports;
-    live.play_timeout = play_timeout.unwrap_or(live.play_timeout);
+    live.play_timeout = reports.play_timeout.unwrap_or(live.play_timeout);
     live.keeps_playing = arguments.keep_playing;
+    let (shown, files) = (reports.shown, reports.files);
     let terminal = shown.terminal(files.terminal()).in_real_time(live.setup.speed);
     let files = files.files(entries.len(), false, shown.detail());
-    let mut reporting = Reporting::start(
-        entries.len(),
-        terminal,
-        files,
-        expectations.follow(),
-        Remembering::Failures,
-    );
-    let bar = reporting.bar();
+    let mut run = Run {
+        reporting: Reporting::start(
+            entries.len(),
+            terminal,
+            files,
+            reports.expectations.follow(),
+            Remembering::Failures,
+        ),
+        reports,
+        interruption,
+        is_given,
+        flags,
+        finished: 0,
+        is_stopped: false,
+    };
     // A play that kills a server which other plays use is played alone.
     let is_alone = |entry: &&&Entry| is_given && entry.scenario.needs().contains(&Capability::Crash);
     let (alone, together): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(is_alone);
-    let mut finished = 0;
-    let mut is_stopped = false;
-    for (entries, jobs) in [(together, jobs), (alone, NonZeroUsize::MIN)] {
-        let is_over = is_stopped;
+    let long = run.play(&live, &together, jobs);
+    if live.long == LongScenarios::Postponed {
+        // From here on, no other play uses the server.
+        live.long = LongScenarios::OnTestClock;
+        live.jumps_always = true;
+    }
+    for entries in [alone, long] {
+        run.play(&live, &entries, NonZeroUsize::MIN);
+    }
+    run.reporting.finish(interruption)
+}
+
+/// A run in progress.
+struct Run<'a, W> {
+    reporting: Reporting<'a, W>,
+    reports: &'a Reports<'a>,
+    interruption: Interruption,
+    is_given: bool,
+    /// The flags that repeat it.
+    flags: String,
+    finished: usize,
+    is_stopped: bool,
+}
+
+impl<W: io::Write> Run<'_, W> {
+    /// Plays scenarios, and returns those that are postponed.
+    fn play<'e>(&mut self, live: &Live, entries: &[&'e Entry], jobs: NonZeroUsize) -> Vec<&'e Entry> {
+        let (expectations, interruption) = (self.reports.expectations, self.interruption);
+        let (is_given, is_over) = (self.is_given, self.is_stopped);
+        let (bar, finished) = (self.reporting.bar(), self.finished);
+        let mut postponed = Vec::new();
         workers::in_order(
             entries
                 .iter()
                 .take_while(|_| !is_over && !interruption.is_asked_for()),
             jobs,
             |entry| {
-                let play = || played(&live, entry, seed(is_given));
+                let play = || played(live, entry, seed(is_given));
                 let first = play()?;
                 // A scenario that was not skipped is not skipped when it is repeated.
                 let again = |_| play().ok();
@@ -236,57 +181,53 @@ pub(crate) fn run_live(
             },
             |count| bar.set_position((finished + count) as u64),
             |outcome| {
-                is_stopped |= *fail_fast && outcome.as_ref().is_ok_and(Played::is_red);
-                report(&mut reporting, outcome, &flags);
-                if is_stopped {
+                match outcome {
+                    Err(NotPlayed::Postponed(entry)) => postponed.push(entry),
+                    Err(NotPlayed::Skipped(entry, reason)) => {
+                        let reason = &reason;
+                        self.reporting.report(&Event::Skipped { entry, reason });
+                    }
+                    Ok(played) => self.report(&played),
+                }
+                if self.is_stopped {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
             },
         );
-        finished += entries.len();
+        self.finished += entries.len() - postponed.len();
+        postponed
     }
-    reporting.finish(interruption)
-}
 
-/// Reports a play, or why it was skipped.
-fn report<W: io::Write>(
-    reporting: &mut Reporting<W>,
-    outcome: Result<Played<'_>, (&Entry, String)>,
-    flags: &str,
-) {
-    match outcome {
-        Err((entry, reason)) => reporting.report(&Event::Skipped {
-            entry,
-            reason: &reason,
-        }),
-        Ok(played) if played.was_interrupted() => {}
-        Ok(played) => reporting.report(&Event::Played {
-            played: &played,
-            replay: &replay_in_real_time(&played.play.entry.id, flags),
-        }),
+    fn report(&mut self, played: &Played<'_>) {
+        self.is_stopped |= self.reports.fail_fast && played.is_red();
+        if !played.was_interrupted() {
+            self.reporting.report(&Event::Played {
+                played,
+                replay: &replay_in_real_time(&played.play.entry.id, &self.flags),
+            });
+        }
     }
 }
 
-/// Plays a scenario, or says why it is skipped.
-fn played<'a>(live: &Live, entry: &'a Entry, seed: u64) -> Result<Played<'a>, (&'a Entry, String)> {
+/// A scenario that was not played.
+enum NotPlayed<'a> {
+    /// For this reason.
+    Skipped(&'a Entry, String),
+    /// It is played later.
+    Postponed(&'a Entry),
+}
+
+/// Plays a scenario, or says why it is not played.
+fn played<'a>(live: &Live, entry: &'a Entry, seed: u64) -> Result<Played<'a>, NotPlayed<'a>> {
     let begun = now();
     match live.play(&entry.scenario, seed) {
-        Outcome::Skipped(reason) => Err((entry, reason)),
+        Outcome::Skipped(reason) => Err(NotPlayed::Skipped(entry, reason)),
+        Outcome::Postponed => Err(NotPlayed::Postponed(entry)),
         Outcome::Played(verdict) => {
             let options = Options::default();
             let verdict = verdict.map(|verdict| *verdict);
             Ok(Played::new(Play { entry, options }, verdict, begun.elapsed()))
         }
-    }
-}
-
-/// The seed of ids. A server that outlives a play must not get the same ids again.
-fn seed(is_given: bool) -> u64 {
-    if is_given {
-        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        since.as_nanos() as u64
-    } else {
-        0
     }
 }

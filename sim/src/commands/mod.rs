@@ -11,7 +11,8 @@
 //! | `last_failed`, `watching` | what `run` plays again |
 //! | `pages` | `--report` |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
-//! | `reference_server` | the reference server as a process, for `run --live` and `soak` |
+//! | `reference_server` | the reference server as a process, for `run --live` and `soak`, and `server` itself |
+//! | `live_server`, `live_seeds` | servers for plays in real time, and seeds against them |
 //! | `recording_file` | recordings on the command line |
 //! | `baseline` | expected failures |
 //! | `target` | options that describe a server under test |
@@ -41,6 +42,8 @@ mod last_failed;
 pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod live;
+mod live_seeds;
+mod live_server;
 pub(crate) mod man;
 pub(crate) mod merge;
 #[cfg(feature = "selftest")]
@@ -51,7 +54,7 @@ mod pages;
 pub(crate) mod probe;
 mod progress;
 mod recording_file;
-mod reference_server;
+pub(crate) mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;

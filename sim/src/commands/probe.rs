@@ -10,7 +10,7 @@ use turnstile_scenarios::printable;
 
 use super::exit::{Exit, print_error, usage_error};
 use super::interruption::Interruption;
-use super::live::probed;
+use super::live_server::probed;
 use super::output_file::OutputFile;
 use super::target::TargetArguments;
 
@@ -31,20 +31,23 @@ pub(crate) fn probe(arguments: &ProbeArguments) -> io::Result<Exit> {
         Ok(None) => return Ok(usage_error("probe needs a server: set --target or --config")),
         Err(error) => return Ok(usage_error(&error)),
     };
-    let declared = target.declaration();
+    let declared = target.declared.clone();
     let mut out = anstream::stdout();
     let mut printed = Ok(());
     let mut print = |step: &Step| {
         let result = write_step(&mut out, step);
         printed = std::mem::replace(&mut printed, Ok(())).and(result);
     };
-    if let Err(error) = target.find() {
-        probe::unreachable(&error, print);
-        printed?;
-        return Ok(Exit::Failed);
-    }
+    let server = match target.find() {
+        Ok(server) => server,
+        Err(error) => {
+            probe::unreachable(&error, print);
+            printed?;
+            return Ok(Exit::Failed);
+        }
+    };
     let interruption = Interruption::listen();
-    let live = match probed(target, interruption) {
+    let live = match probed(target, server, interruption) {
         Ok(live) => live,
         Err(error) => return Ok(usage_error(&error)),
     };

@@ -46,7 +46,7 @@ pub(crate) fn soak(arguments: &SoakArguments) -> io::Result<Exit> {
         return Ok(Exit::Usage);
     };
     let secrets = Secrets::default();
-    let server = match reference_server(&secrets) {
+    let server = match reference_server(&secrets, "") {
         Ok(server) => server,
         Err(problem) => {
             print_error(&problem);

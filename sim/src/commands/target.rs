@@ -48,6 +48,9 @@ pub(crate) struct TargetArguments {
     /// Shell command that kills the target and restarts it on the same data
     #[arg(long, value_name = "COMMAND", requires = NAMED)]
     restart_command: Option<String>,
+    /// URL of the target's test clock, for scenarios that take longer than 20 s
+    #[arg(long, value_name = "URL", requires = NAMED)]
+    test_clock: Option<String>,
     /// JSON file with the values of the target's protocol profile that are not the defaults of the protocol
     #[arg(long, value_name = "FILE", requires = NAMED)]
     profile: Option<PathBuf>,
@@ -95,32 +98,20 @@ pub(crate) struct TargetArguments {
     ingest_authority: Option<String>,
 }
 
+/// Why a test clock cannot be used.
+const SPEED_WITH_TEST_CLOCK: &str =
+    "a test clock requires speed 1: the clock of a faster server shows another time";
+
 /// A server under test, from the file and the options.
 pub(crate) struct Target {
-    /// Its host and port.
-    pub authority: String,
-    /// Factor by which its durations are shortened.
-    pub speed: u32,
-    /// Kills and restarts it.
-    pub restart_command: Option<String>,
+    /// What a file about it repeats.
+    pub declared: Declaration,
     /// Its profile.
     pub profile: Profile,
     /// Its secrets.
     pub secrets: Secrets,
-    /// The variables with its secrets.
-    pub secret_names: SecretNames,
-    /// Where the wrapper listens.
-    pub wrapper: SocketAddr,
-    /// The version that the wrapper reports.
-    pub wrapper_version: Option<String>,
     /// Whether each session has a sandbox.
     pub sandboxes: bool,
-    /// Where the receiver listens.
-    pub receiver: SocketAddr,
-    /// Where it reaches the receiver, if that is not where the receiver listens.
-    pub receiver_reached_at: Option<String>,
-    /// The authority of its ingest URL.
-    pub ingest_authority: String,
 }
 
 impl TargetArguments {
@@ -149,7 +140,7 @@ impl TargetArguments {
             let file = self.config.clone().unwrap_or_default();
             format!("{} has no `url`: add one, or set --target", file.display())
         })?;
-        let authority = authority(url)?;
+        let own_authority = authority(url)?;
         let address = |given: Option<SocketAddr>, written: Option<SocketAddr>, default: &str| {
             let given = given.or(written);
             given.map_or_else(
@@ -165,10 +156,26 @@ impl TargetArguments {
             ticket: variable(file.secrets.ticket.as_ref(), TICKET_SECRET),
             internal_api_key: variable(file.secrets.internal_api_key.as_ref(), INTERNAL_API_KEY),
         };
-        let ingest_authority = self.ingest_authority.clone().or(file.ingest_authority);
-        Ok(Some(Target {
-            speed: self.speed.or(file.speed).unwrap_or(1),
+        let test_clock = self.test_clock.as_ref().or(file.test_clock.as_ref());
+        let test_clock = test_clock.map(|url| authority(url)).transpose()?;
+        let speed = self.speed.or(file.speed).unwrap_or(1);
+        if test_clock.is_some() && speed != 1 {
+            return Err(SPEED_WITH_TEST_CLOCK.to_owned());
+        }
+        let declared = Declaration {
+            authority: own_authority,
+            speed,
             restart_command: self.restart_command.clone().or(file.restart_command),
+            test_clock,
+            secrets: secret_names,
+            wrapper: address(self.wrapper, file.wrapper.listen, WRAPPER)?,
+            wrapper_version: self.wrapper_version.clone().or(file.wrapper.version),
+            receiver: address(self.receiver, file.receiver.listen, RECEIVER)?,
+            receiver_reached_at: self.receiver_reached_at.clone().or(file.receiver.reached_at),
+            ingest_authority: self.ingest_authority.clone().or(file.ingest_authority),
+        };
+        Ok(Some(Target {
+            declared,
             profile: self.declared_profile()?.unwrap_or(file.profile),
             secrets: Secrets {
                 api: self.secret(
@@ -190,14 +197,7 @@ impl TargetArguments {
                     &text,
                 )?,
             },
-            secret_names,
-            wrapper: address(self.wrapper, file.wrapper.listen, WRAPPER)?,
-            wrapper_version: self.wrapper_version.clone().or(file.wrapper.version),
             sandboxes: self.sandboxes || file.capabilities.contains(&Declared::Sandboxes),
-            receiver: address(self.receiver, file.receiver.listen, RECEIVER)?,
-            receiver_reached_at: self.receiver_reached_at.clone().or(file.receiver.reached_at),
-            ingest_authority: ingest_authority.unwrap_or_else(|| authority.clone()),
-            authority,
         }))
     }
 
@@ -269,6 +269,7 @@ impl TargetArguments {
             ("profile", self.profile.as_ref().map(path)),
             ("wrapper-version", self.wrapper_version.clone()),
             ("restart-command", self.restart_command.clone()),
+            ("test-clock", self.test_clock.clone()),
             ("wrapper", self.wrapper.as_ref().map(address)),
             ("receiver", self.receiver.as_ref().map(address)),
             ("receiver-reached-at", self.receiver_reached_at.clone()),
@@ -286,19 +287,10 @@ impl TargetArguments {
 }
 
 impl Target {
-    /// What a file about it repeats.
-    pub(crate) fn declaration(&self) -> Declaration {
-        Declaration {
-            authority: self.authority.clone(),
-            speed: self.speed,
-            restart_command: self.restart_command.clone(),
-            secrets: self.secret_names.clone(),
-            wrapper: self.wrapper,
-            wrapper_version: self.wrapper_version.clone(),
-            receiver: self.receiver,
-            receiver_reached_at: self.receiver_reached_at.clone(),
-            ingest_authority: Some(self.ingest_authority.clone()).filter(|given| *given != self.authority),
-        }
+    /// The authority of its ingest URL.
+    pub(crate) fn ingest_authority(&self) -> String {
+        let declared = self.declared.ingest_authority.as_ref();
+        declared.unwrap_or(&self.declared.authority).clone()
     }
 
     /// The server, if it accepts connections.
@@ -307,13 +299,15 @@ impl Target {
     ///
     /// Why it cannot be reached, as a text.
     pub(crate) fn find(&self) -> Result<GivenServer, String> {
-        let addresses = self.authority.to_socket_addrs();
-        let addresses = addresses.map_err(|error| format!("cannot resolve {}: {error}", self.authority))?;
-        let mut problem = format!("{} has no address", self.authority);
+        let authority = &self.declared.authority;
+        let addresses = authority.to_socket_addrs();
+        let addresses = addresses.map_err(|error| format!("cannot resolve {authority}: {error}"))?;
+        let mut problem = format!("{authority} has no address");
         for address in addresses {
             let server = GivenServer {
                 address,
-                restart_command: self.restart_command.clone(),
+                restart_command: self.declared.restart_command.clone(),
+                test_clock: self.declared.test_clock.clone(),
             };
             match server.is_there() {
                 Ok(()) => return Ok(server),
@@ -329,7 +323,10 @@ impl Target {
     ///
     /// Why it cannot, as a text.
     pub(crate) fn can_listen(&self) -> Result<(), String> {
-        for (address, flag) in [(self.wrapper, "wrapper"), (self.receiver, "receiver")] {
+        for (address, flag) in [
+            (self.declared.wrapper, "wrapper"),
+            (self.declared.receiver, "receiver"),
+        ] {
             std::net::TcpListener::bind(address)
                 .map_err(|error| format!("cannot listen on {address} (--{flag}): {error}"))?;
         }

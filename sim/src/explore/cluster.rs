@@ -31,6 +31,9 @@ pub struct Cluster {
     pub seeds: Vec<u64>,
     /// The text of the finding in the first seed.
     pub text: String,
+    /// Of live plays, whether the simulated world shows the same with the script of the first seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_simulation: Option<bool>,
 }
 
 impl Cluster {
@@ -65,7 +68,13 @@ pub struct Clusters(BTreeMap<(String, String), Cluster>);
 
 impl Clusters {
     /// Adds the first finding of a seed, with the shape of the trace around it. Returns whether it is a new cluster.
-    pub fn add(&mut self, seed: u64, first: &LabelledFinding, shape: &Shape) -> bool {
+    pub fn add(
+        &mut self,
+        seed: u64,
+        first: &LabelledFinding,
+        shape: &Shape,
+        in_simulation: Option<bool>,
+    ) -> bool {
         self.merge(Cluster {
             rule: first.rule.clone(),
             shape: shape.moments.clone(),
@@ -73,6 +82,7 @@ impl Clusters {
             count: 1,
             seeds: vec![seed],
             text: first.text.clone(),
+            in_simulation,
         })
     }
 
@@ -87,6 +97,7 @@ impl Clusters {
         known.faults.retain(|fault| cluster.faults.contains(fault));
         if cluster.seeds.first() < known.seeds.first() {
             known.text = cluster.text;
+            known.in_simulation = cluster.in_simulation;
         }
         known.seeds.extend(cluster.seeds);
         known.seeds.sort_unstable();

@@ -2,11 +2,15 @@
 //!
 //! The workload and the faults use separate streams of randomness, so that adding a fault does not change what users do.
 
+use std::collections::BTreeSet;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use turnstile_fault::Capability;
+use turnstile_profile::Profile;
 use turnstile_scenarios::{Completion, Gate, GateVerdict, Scenario, WrapperBehaviour};
 use turnstile_world::Streams;
 
@@ -14,6 +18,7 @@ use super::disturbance::Disturbance;
 use super::faults;
 use super::imported::imported;
 use super::layout::Layout;
+use super::offered;
 use super::profile::profile;
 use super::swarm::swarm;
 use super::values::{settings, user, values as message_values};
@@ -34,14 +39,33 @@ const FAULTS: &str = "explore:faults";
 ///
 /// A strategy rejects its values. No strategy here filters, so this does not happen.
 pub fn scenario(seed: u64) -> Scenario {
+    generate(seed, None)
+}
+
+/// Generates the scenario of a seed for a server that has this profile and offers these capabilities.
+///
+/// # Panics
+///
+/// As [`scenario`].
+pub fn scenario_for(seed: u64, profile: &Profile, offers: &BTreeSet<Capability>) -> Scenario {
+    offered::reduce(generate(seed, Some((profile, offers))), offers)
+}
+
+fn generate(seed: u64, server: Option<(&Profile, &BTreeSet<Capability>)>) -> Scenario {
+    let offers = |capability| server.is_none_or(|(_, offers)| offers.contains(&capability));
     let streams = Streams::new(seed);
-    let swarm = draw(streams, SWARM, swarm());
+    let mut swarm = draw(streams, SWARM, swarm());
+    if !offers(Capability::Sandboxes) {
+        swarm.sessions = 1;
+    }
     let profile = draw(streams, PROFILE, profile());
+    let profile = server.map_or(profile, |(profile, _)| profile.clone());
     let latency = draw(streams, LATENCY, latency());
     let mut workload = Drawer::new(streams, WORKLOAD);
     let mut values = Drawer::new(streams, VALUES);
     let settings = values.draw(settings());
     let imported = values.draw(imported());
+    let imported = imported.filter(|_| offers(Capability::StoredSession));
     let user = values.draw(user());
     let of_messages = values.draw(vec(message_values(), swarm.length));
     let receiver = workload.draw(prop_oneof![3 => Just(Vec::new()), 1 => faults::answers()]);

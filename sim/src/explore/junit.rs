@@ -13,9 +13,10 @@ use quick_junit::{Report, TestCase, TestCaseStatus, TestSuite};
 use super::cluster::Cluster;
 use super::result::{Exploration, Part};
 use super::run::Explored;
-use super::terminal::named_seeds;
+use super::terminal::{in_simulation, named_seeds};
+use crate::report::SeedReplay;
 use crate::report::junit::{REPORT_NAME, failure, harness_failure, replay_line, write_valid};
-use crate::report::replay_of_seed;
+use crate::script::Verdict;
 
 /// The name of the test suite, and the class of its cases.
 const SUITE_NAME: &str = "seeds";
@@ -24,16 +25,16 @@ const SUITE_NAME: &str = "seeds";
 #[derive(Debug)]
 pub struct JunitOfSeeds {
     firsts: Vec<Explored>,
-    flags: String,
+    replay: SeedReplay,
     start: DateTime<Utc>,
 }
 
 impl JunitOfSeeds {
-    /// An empty report of seeds that are replayed with `flags`, of a run that began at `start`.
-    pub fn new(flags: String, start: DateTime<Utc>) -> Self {
+    /// An empty report of seeds that are replayed so, of a run that began at `start`.
+    pub fn new(replay: SeedReplay, start: DateTime<Utc>) -> Self {
         Self {
             firsts: Vec::new(),
-            flags,
+            replay,
             start,
         }
     }
@@ -41,6 +42,18 @@ impl JunitOfSeeds {
     /// Adds the first seed of a kind of finding.
     pub fn add(&mut self, explored: Explored) {
         self.firsts.push(explored);
+    }
+
+    /// The command that plays a seed again.
+    pub fn replay(&self, seed: u64) -> String {
+        self.replay.of(seed)
+    }
+
+    /// Takes the verdict of a live play.
+    pub fn take_verdict(&mut self, seed: u64) -> Option<Verdict> {
+        let first = self.firsts.iter_mut().find(|explored| explored.seed == seed)?;
+        let failure = first.outcome.as_mut().ok()?.failure.as_mut()?;
+        failure.verdict.take().map(|verdict| *verdict)
     }
 
     /// Writes the report of all seeds.
@@ -60,7 +73,7 @@ impl JunitOfSeeds {
             .map(|cluster| self.case_of(cluster, exploration))
             .collect();
         cases.extend(exploration.harness_failures.iter().map(|failed| {
-            let replay = replay_of_seed(failed.seed, &self.flags);
+            let replay = self.replay.of(failed.seed);
             let name = format!("seed {}", failed.seed);
             TestCase::new(name, harness_failure(&failed.error, &replay))
         }));
@@ -80,7 +93,7 @@ impl JunitOfSeeds {
 
     fn case_of(&self, cluster: &Cluster, exploration: &Exploration) -> TestCase {
         let first = cluster.seeds.first().copied().unwrap_or_default();
-        let replay = replay_of_seed(first, &self.flags);
+        let replay = self.replay.of(first);
         let explored = self.firsts.iter().find(|explored| explored.seed == first);
         let failed = explored.and_then(Explored::failure);
         let findings = failed.map_or(&[][..], |failed| &failed.findings);
@@ -98,7 +111,8 @@ impl JunitOfSeeds {
         let mut case = TestCase::new(format!("{}: {}", cluster.rule, cluster.circumstances()), status);
         if let Some(failed) = failed {
             let lines = failed.sequence.iter().chain(&failed.tail);
-            let lines: Vec<&str> = lines.map(String::as_str).collect();
+            let simulated = failed.in_simulation.map(in_simulation);
+            let lines: Vec<&str> = lines.map(String::as_str).chain(simulated).collect();
             case.set_system_out(lines.join("\n"));
         }
         case

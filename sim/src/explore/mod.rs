@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `generate` | the scenario of a seed |
 //! | `swarm` | the operations and faults of a seed, with their rates |
+//! | `offered` | what a server offers of a generated scenario |
 //! | `profile` | the server's retry delays and limits |
 //! | `values` | values of sessions and messages |
 //! | `imported` | sessions of an older service |
@@ -28,6 +29,7 @@ mod generate;
 mod imported;
 mod junit;
 mod layout;
+mod offered;
 mod profile;
 mod result;
 mod run;
@@ -41,9 +43,9 @@ mod workload;
 mod wrapper_faults;
 
 pub use self::cluster::Cluster;
-pub use self::generate::scenario;
+pub use self::generate::{scenario, scenario_for};
 pub use self::junit::JunitOfSeeds;
 pub use self::result::{Exploration, HarnessFailure, MOST_SHARDS, MergeError, Part, Tally};
 pub use self::run::{Explored, FailedSeed, Outcome, Playing, explore, play_seed};
-pub use self::shrink::{Progress, Shrunk, as_script, shrink};
-pub use self::terminal::{write_exploration, write_seed};
+pub use self::shrink::{Progress, Shrunk, as_script, fails_simulated, shrink};
+pub use self::terminal::{in_simulation, write_exploration, write_seed};

@@ -120,7 +120,10 @@ impl Tally {
         }
         explored.failure().is_some_and(|failure| {
             let first = failure.findings.first();
-            first.is_some_and(|first| self.clusters.add(explored.seed, first, &failure.shape))
+            first.is_some_and(|first| {
+                self.clusters
+                    .add(explored.seed, first, &failure.shape, failure.in_simulation)
+            })
         })
     }
 
@@ -273,6 +276,7 @@ mod tests {
                 count: 1,
                 seeds: vec![*seed],
                 text: format!("at {seed}"),
+                in_simulation: None,
             });
         }
         tally.played = (from..to).step_by(every as usize).count() as u64;

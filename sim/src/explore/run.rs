@@ -62,9 +62,35 @@ pub struct FailedSeed {
     pub sequence: Vec<String>,
     /// The last lines of the trace up to the first finding.
     pub tail: Vec<String>,
+    /// Of a live play, whether the simulated world shows the same with the same script.
+    pub in_simulation: Option<bool>,
+    /// Of a live play, the whole verdict: it cannot be played again for a report.
+    pub verdict: Option<Box<Verdict>>,
 }
 
 impl Explored {
+    /// The result of a live play. `in_simulation` is asked whether the simulated world violates the same rule.
+    pub fn live(
+        seed: u64,
+        verdict: Result<Box<Verdict>, HarnessError>,
+        detail: FailureDetail,
+        in_simulation: impl FnOnce(&str) -> bool,
+    ) -> Self {
+        let playing = Playing {
+            detail,
+            ..Playing::default()
+        };
+        let outcome = verdict.map(|verdict| {
+            let mut outcome = Outcome::of(&verdict, &playing);
+            if let (Some(failure), Some(first)) = (&mut outcome.failure, verdict.findings.first()) {
+                failure.in_simulation = Some(in_simulation(&first.rule));
+                failure.verdict = Some(verdict);
+            }
+            outcome
+        });
+        Self { seed, outcome }
+    }
+
     /// The findings; `None` if it passed or the harness failed.
     pub fn failure(&self) -> Option<&FailedSeed> {
         self.outcome.as_ref().ok()?.failure.as_deref()
@@ -98,6 +124,8 @@ impl Outcome {
                 shape: cluster::shape(verdict, first),
                 sequence: lines_up_to_finding(verdict, playing.detail.sequence_lines),
                 tail: verdict.tail(playing.detail.trace_lines),
+                in_simulation: None,
+                verdict: None,
             })
         });
         Self {

@@ -46,11 +46,11 @@ pub struct Shrunk {
 }
 
 /// Reduces a scenario for which `verdict` has a finding, while `progress` returns true. Returns `None` without a
-/// finding.
+/// finding. `fails` plays a scenario and returns the verdict if it violates the oracle.
 pub fn shrink(
     scenario: &Scenario,
     verdict: Verdict,
-    options: Options,
+    fails: impl FnMut(&Scenario, &str) -> Option<Verdict>,
     progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Option<Shrunk> {
     let rule = verdict.findings.first()?.rule.clone();
@@ -58,7 +58,7 @@ pub fn shrink(
         best: scenario.clone(),
         verdict,
         rule,
-        options,
+        fails,
         tried: 0,
         is_stopped: false,
         progress,
@@ -81,17 +81,27 @@ pub fn shrink(
     })
 }
 
-struct Shrinker<P> {
+/// Plays a scenario in a simulated world. Returns the verdict if it violates the oracle.
+pub fn fails_simulated(scenario: &Scenario, rule: &str, options: Options) -> Option<Verdict> {
+    let played = suite::play_safely(scenario, options).ok();
+    played.filter(|verdict| verdict.findings.iter().any(|finding| finding.rule == rule))
+}
+
+struct Shrinker<F, P> {
     best: Scenario,
     verdict: Verdict,
     rule: String,
-    options: Options,
+    fails: F,
     tried: usize,
     is_stopped: bool,
     progress: P,
 }
 
-impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
+impl<F, P> Shrinker<F, P>
+where
+    F: FnMut(&Scenario, &str) -> Option<Verdict>,
+    P: FnMut(Progress) -> ControlFlow<()>,
+{
     /// Plays a candidate and keeps it as the best if it violates the same oracle.
     fn try_out(&mut self, candidate: Scenario) -> bool {
         if self.is_stopped || candidate == self.best || candidate.steps.is_empty() {
@@ -101,10 +111,7 @@ impl<P: FnMut(Progress) -> ControlFlow<()>> Shrinker<P> {
             return false;
         };
         self.tried += 1;
-        let played = suite::play_safely(&candidate, self.options);
-        let broken = played
-            .ok()
-            .filter(|verdict| verdict.findings.iter().any(|finding| finding.rule == self.rule));
+        let broken = (self.fails)(&candidate, &self.rule);
         let is_better = broken.is_some();
         if let Some(mut verdict) = broken {
             verdict.findings.retain(|finding| finding.rule == self.rule);
@@ -260,7 +267,7 @@ fn simpler_text(text: &str) -> Vec<Value> {
 }
 
 /// Removes steps that are invalid without the removed ones. Returns `None` if the scenario cannot be repaired.
-fn playable(mut scenario: Scenario) -> Option<Scenario> {
+pub(super) fn playable(mut scenario: Scenario) -> Option<Scenario> {
     loop {
         let text = scenario.to_yaml();
         let Err(errors) = Scenario::parse(&text, Path::new("shrinking.yaml")) else {

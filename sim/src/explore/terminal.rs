@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::result::Exploration;
 use super::run::Explored;
-use crate::report::replay_of_seed;
+use crate::report::SeedReplay;
 use crate::report::style::{BAD, GOOD, QUIET, Status, counts, seconds};
 use turnstile_scenarios::printable;
 
@@ -15,12 +15,12 @@ const HOUR_S: f64 = 3600.0;
 /// How many seeds of a cluster are named.
 const SEEDS_NAMED: usize = 5;
 
-/// Writes the findings of a seed and the command that replays it with `flags`; nothing if the seed passed.
+/// Writes the findings of a seed and the command that replays it; nothing if the seed passed.
 ///
 /// # Errors
 ///
 /// If `out` fails.
-pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io::Result<()> {
+pub fn write_seed(out: &mut impl Write, explored: &Explored, replay: &SeedReplay) -> io::Result<()> {
     let seed = explored.seed;
     if let Err(error) = &explored.outcome {
         writeln!(
@@ -29,7 +29,7 @@ pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io:
             Status::Error,
             printable(&error.to_string())
         )?;
-        return writeln!(out, "    replay: {}", replay_of_seed(seed, flags));
+        return writeln!(out, "    replay: {}", replay.of(seed));
     }
     let Some(failure) = explored.failure() else {
         return Ok(());
@@ -52,7 +52,18 @@ pub fn write_seed(out: &mut impl Write, explored: &Explored, flags: &str) -> io:
             writeln!(out, "      {QUIET}{}{QUIET:#}", printable(line))?;
         }
     }
-    writeln!(out, "    replay: {}", replay_of_seed(seed, flags))
+    if let Some(shows_the_same) = failure.in_simulation {
+        writeln!(out, "    {}", in_simulation(shows_the_same))?;
+    }
+    writeln!(out, "    replay: {}", replay.of(seed))
+}
+
+/// Whether a simulated play of the same script violates the same rule, in words.
+pub fn in_simulation(shows_the_same: bool) -> &'static str {
+    match shows_the_same {
+        true => "the simulated world shows the same with the same script",
+        false => "the simulated world does not show this with the same script",
+    }
 }
 
 /// The first seeds of a cluster.
@@ -82,6 +93,9 @@ pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io:
             printable(&cluster.circumstances())
         )?;
         writeln!(out, "         {}", printable(&cluster.text))?;
+        if let Some(shows_the_same) = cluster.in_simulation {
+            writeln!(out, "         {QUIET}{}{QUIET:#}", in_simulation(shows_the_same))?;
+        }
         writeln!(out, "         {QUIET}seeds {}{QUIET:#}", named_seeds(cluster))?;
     }
     for failure in &exploration.harness_failures {

@@ -20,7 +20,7 @@ use turnstile_world::live::{Doors, LiveSetup, LiveWorld, ServerUnderTest};
 
 use crate::script::{self, HarnessError, Length, Options, Settling, Target, Verdict};
 use crate::stage::identity::PlayIdentity;
-use crate::stage::{self, RECEIVER_AUTHORITY, SERVER_AUTHORITY, wrapper_authority};
+use crate::stage::{self, RECEIVER_AUTHORITY, SERVER_AUTHORITY, Subject, wrapper_authority};
 use crate::suite;
 
 /// How much longer than in the simulated world the server may take to settle, on the parties' clock: retries can be
@@ -29,6 +29,9 @@ const AFTERMATH: Duration = Duration::from_mins(2);
 
 /// The wall time after which a play waits no longer for what is pending, unless another one is set.
 const PLAY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest scenario that is played on a test clock, on the parties' clock.
+const LONGEST_ON_TEST_CLOCK: Duration = Duration::from_hours(1);
 
 /// A free loopback port.
 pub const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -46,14 +49,31 @@ pub struct Live {
     pub wrapper_version: Option<String>,
     /// Optional capabilities of the server.
     pub offers: BTreeSet<Capability>,
+    /// The server in simulated plays: a mutant, if the live one is.
+    pub subject: Subject,
     /// The maximum wall time of a scenario.
     pub patience: Duration,
+    /// What happens with a longer one.
+    pub long: LongScenarios,
+    /// Whether every play jumps that may use the test clock, not only a long one.
+    pub jumps_always: bool,
     /// The wall time after which a play does not wait for what is pending longer than in the simulated world.
     pub play_timeout: Duration,
     /// Whether a play goes on after a step that failed.
     pub keeps_playing: bool,
     /// Addresses of the server that plays side by side share.
     pub doors: Option<Doors>,
+}
+
+/// What happens with a scenario that takes longer than the maximum wall time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LongScenarios {
+    /// It is skipped.
+    Skipped,
+    /// The result is [`Outcome::Postponed`]: it is played later, when no other play uses the server's test clock.
+    Postponed,
+    /// It is played, with jumps over the time in which nothing happens.
+    OnTestClock,
 }
 
 /// The code of a delivery whose connection to the wrapper was refused (R2.19).
@@ -92,6 +112,8 @@ pub enum Outcome {
     Played(Result<Box<Verdict>, HarnessError>),
     /// It was skipped, for this reason.
     Skipped(String),
+    /// It is long, and was not played yet.
+    Postponed,
 }
 
 impl Live {
@@ -120,12 +142,16 @@ impl Live {
                 reached_at: BTreeMap::new(),
                 interruption: Arc::default(),
                 speed,
+                jumps: false,
             },
             secrets,
             profile: Profile::default(),
             wrapper_version: None,
             offers,
+            subject: Subject::default(),
             patience,
+            long: LongScenarios::Skipped,
+            jumps_always: false,
             play_timeout: PLAY_TIMEOUT,
             keeps_playing: false,
             doors: None,
@@ -172,19 +198,27 @@ impl Live {
         let crash = crash.flatten();
         let rehearsed = Length::of(&rehearsal);
         let takes = rehearsed.whole() / self.setup.speed.max(1);
-        if takes > self.patience {
-            let (takes, patience) = (takes.as_secs_f64(), self.patience.as_secs());
+        let is_long = takes > self.patience;
+        let limit = match self.long {
+            LongScenarios::Skipped => self.patience,
+            LongScenarios::Postponed | LongScenarios::OnTestClock => self.patience.max(LONGEST_ON_TEST_CLOCK),
+        };
+        if takes > limit {
+            let (takes, limit) = (takes.as_secs_f64(), limit.as_secs());
             return Outcome::Skipped(format!(
-                "takes {takes:.0} s, which exceeds the limit of {patience} s"
+                "takes {takes:.0} s, which exceeds the limit of {limit} s"
             ));
         }
-        let at_least = rehearsed.settling();
-        let longest = (self.play_timeout * self.setup.speed).saturating_sub(rehearsed.steps());
-        let at_most = (at_least + AFTERMATH).min(longest).max(at_least);
+        if is_long && self.long == LongScenarios::Postponed {
+            return Outcome::Postponed;
+        }
+        setup.jumps = is_long || self.jumps_always && self.long == LongScenarios::OnTestClock;
+        let settling = self.settling(rehearsed, setup.jumps);
         let options = Options {
             seed,
-            settling: Settling::UntilSettled { at_least, at_most },
+            settling,
             ends_at_failure: !self.keeps_playing,
+            subject: self.subject,
             fault: crash,
             ..Options::default()
         };
@@ -194,6 +228,18 @@ impl Live {
             verdict.warnings.extend(warning);
             Box::new(verdict)
         }))
+    }
+
+    /// How long a play settles that took as long as `rehearsed` in the simulated world.
+    fn settling(&self, rehearsed: Length, jumps: bool) -> Settling {
+        let at_least = rehearsed.settling();
+        // The wall time of a play that jumps does not follow from its length.
+        let longest = match jumps {
+            true => Duration::MAX,
+            false => (self.play_timeout * self.setup.speed).saturating_sub(rehearsed.steps()),
+        };
+        let at_most = (at_least + AFTERMATH).min(longest).max(at_least);
+        Settling::UntilSettled { at_least, at_most }
     }
 
     /// Plays a scenario in a new world in real time.
@@ -225,9 +271,16 @@ impl Live {
     }
 
     /// Plays a scenario in the simulated world, with a server of the declared profile.
-    fn rehearse(&self, scenario: &Scenario) -> Result<Verdict, HarnessError> {
+    ///
+    /// # Errors
+    ///
+    /// The harness failed.
+    pub fn rehearse(&self, scenario: &Scenario) -> Result<Verdict, HarnessError> {
         suite::safely(|| {
-            let options = Options::default();
+            let options = Options {
+                subject: self.subject,
+                ..Options::default()
+            };
             let world = options.world.create(options.seed, stage::epoch());
             script::play_in(world, self.target(), scenario, options)
         })

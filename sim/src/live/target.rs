@@ -33,6 +33,8 @@ pub struct TargetFile {
     pub restart_command: Option<String>,
     /// Authority of the ingest URL that the server gives to wrappers, where it is not that of the server's URL.
     pub ingest_authority: Option<String>,
+    /// URL of the server's test clock without a path, such as `http://127.0.0.1:8788`.
+    pub test_clock: Option<String>,
     /// Optional capabilities of the server. A restart command is one already.
     pub capabilities: BTreeSet<Declared>,
     /// Where the secrets of the server are.

@@ -41,6 +41,7 @@ impl ServerSettings {
             imports: Vec::new(),
             speed: None,
             speed_since: None,
+            test_clock: None,
             end_with_stdin: false,
             log: self.log.clone(),
             log_format: LogFormat::Text,

@@ -28,6 +28,8 @@ pub struct Declaration {
     pub speed: u32,
     /// Kills and restarts it.
     pub restart_command: Option<String>,
+    /// The host and port of its test clock.
+    pub test_clock: Option<String>,
     /// Where its secrets are.
     pub secrets: SecretNames,
     /// Where the wrapper listens.
@@ -53,8 +55,12 @@ pub fn write_target(declared: &Declaration, findings: &Findings) -> String {
     if let Some(command) = &declared.restart_command {
         set("restart-command", command);
     }
+    if let Some(authority) = &declared.test_clock {
+        set("test-clock", &format!("http://{authority}"));
+    }
     let found = findings.ingest_authority.as_ref();
-    if let Some(authority) = found.or(declared.ingest_authority.as_ref()) {
+    let declared_authority = declared.ingest_authority.as_ref();
+    if let Some(authority) = found.or(declared_authority.filter(|given| **given != declared.authority)) {
         set("ingest-authority", authority);
     }
     if declared.speed != 1 {
@@ -131,6 +137,7 @@ mod tests {
                 ticket: "B".to_owned(),
                 internal_api_key: "C".to_owned(),
             },
+            test_clock: Some("127.0.0.1:8788".to_owned()),
             wrapper: ([127, 0, 0, 1], 9000).into(),
             wrapper_version: None,
             receiver: ([127, 0, 0, 1], 9200).into(),
@@ -150,6 +157,7 @@ mod tests {
         let read = read.unwrap_or_else(|problem| panic!("{problem}"));
         assert_eq!(read.profile, findings.profile);
         assert_eq!(read.restart_command, declared.restart_command);
+        assert_eq!(read.test_clock.as_deref(), Some("http://127.0.0.1:8788"));
         assert_eq!(read.ingest_authority, findings.ingest_authority);
         assert_eq!(read.receiver.reached_at, declared.receiver_reached_at);
         assert_eq!((read.speed, read.capabilities.len()), (Some(2), 1));

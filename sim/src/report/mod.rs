@@ -51,7 +51,7 @@ pub use self::junit::JunitReport;
 pub use self::markdown::MarkdownReport;
 pub use self::mermaid::MermaidReport;
 pub use self::recording::RecordingReport;
-pub use self::replay::{program, replay_command, replay_in_real_time, replay_of_play, replay_of_seed};
+pub use self::replay::{SeedReplay, program, replay_command, replay_in_real_time, replay_of_play};
 pub use self::style::Status;
 pub use self::summary::Summary;
 pub use self::terminal::{FailureDetail, TerminalReporter, Verbosity};

@@ -36,15 +36,41 @@ pub fn replay_in_real_time(id: &str, flags: &str) -> String {
     format!("{} run --live{flags} '{id}'", program())
 }
 
-/// The command that replays a seed with `flags`.
-pub fn replay_of_seed(seed: u64, flags: &str) -> String {
-    format!("{} replay {seed}{flags}", program())
+/// How seeds are played again.
+#[derive(Debug, Clone)]
+pub struct SeedReplay {
+    /// The command before the seed.
+    command: &'static str,
+    flags: String,
+}
+
+impl SeedReplay {
+    /// In the simulated world, against the server that the flags select.
+    pub fn simulated(flags: String) -> Self {
+        Self {
+            command: "replay",
+            flags,
+        }
+    }
+
+    /// In real time, against the server that the flags select.
+    pub fn live(flags: String) -> Self {
+        Self {
+            command: "explore --live --seeds",
+            flags,
+        }
+    }
+
+    /// The command for a seed.
+    pub fn of(&self, seed: u64) -> String {
+        format!("{} {} {seed}{}", program(), self.command, self.flags)
+    }
 }
 
 /// The command that replays a script. An empty `file` means a generated scenario, which its seed determines.
 pub fn replay_command(file: &Path, seed: u64, surface: Surface) -> String {
     if file.as_os_str().is_empty() {
-        return replay_of_seed(seed, "");
+        return SeedReplay::simulated(String::new()).of(seed);
     }
     let surface = match surface {
         Surface::Unified => String::new(),

@@ -198,7 +198,8 @@ fn longer_waits(profile: &Profile) -> Duration {
 /// All retries, timeouts and deadlines of a message and its callback in sequence.
 fn waits(profile: &Profile) -> Duration {
     let retries = profile.delivery_retry_delays_cold.iter();
-    let retries: Duration = retries.chain(&profile.delivery_retry_delays_warm).sum();
+    let retries = retries.chain(&profile.delivery_retry_delays_warm);
+    let retries: Duration = retries.chain(&profile.wrapper_reconnect_pauses).sum();
     // Each delay of a callback is twice the one before.
     let doublings = profile
         .callback_attempts

@@ -171,7 +171,7 @@ impl Stage {
             };
             wiring.add_server(&mut *world);
         }
-        add_wrapper_host(&mut *world, &recorder, WRAPPER, &wrappers);
+        add_wrapper_host(&mut *world, &recorder, WRAPPER, &wrappers, &profile);
         add_gateway_host(&mut *world, &recorder);
         add_receiver_host(&mut *world, &recorder, &identity.callback_prefix);
         let (records, watcher) = (recorder.clone(), observer.clone());
@@ -216,6 +216,7 @@ impl Stage {
             &self.recorder,
             &wrapper_of(name),
             &self.wrappers,
+            &self.profile,
         );
     }
 
@@ -358,18 +359,27 @@ pub(crate) fn behaviour_url() -> String {
     format!("http://{}{BEHAVIOUR_PATH}", wrapper_authority(WRAPPER))
 }
 
-fn add_wrapper_host(world: &mut dyn AnyWorld, recorder: &Recorder, host: &str, wrappers: &Wrappers) {
+fn add_wrapper_host(
+    world: &mut dyn AnyWorld,
+    recorder: &Recorder,
+    host: &str,
+    wrappers: &Wrappers,
+    profile: &Arc<Profile>,
+) {
     let probe = probe_maker(recorder, host);
     let authority = wrapper_authority(host);
     // Reserves the address, so that a request before the wrapper has started waits. Without one, it ends when it listens.
     let _ = world.reached_at(&authority);
-    let wrappers = wrappers.clone();
+    let (wrappers, profile) = (wrappers.clone(), Arc::clone(profile));
     world.add_host(host, move |machine| {
         let (probe, authority, wrappers) = (probe(), authority.clone(), wrappers.clone());
+        let profile = Arc::clone(&profile);
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
             let mut config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
             config.latency = wrappers.latency;
+            config.reconnect_pauses = profile.wrapper_reconnect_pauses.clone();
+            config.abandons_after = profile.wrapper_abandons_after;
             config.version = wrappers.version.unwrap_or(config.version);
             Wrapper::new(config, machine.seams, probe).serve(listener).await;
         })

@@ -100,7 +100,7 @@ impl Subject {
 
     /// Applies the mutant to the settings and the seams of a server.
     #[cfg(feature = "selftest")]
-    pub(super) fn set_up(self, config: &mut Config, hooks: &mut Hooks, seams: &mut Seams) {
+    pub fn set_up(self, config: &mut Config, hooks: &mut Hooks, seams: &mut Seams) {
         match self.planted {
             None => {}
             Some(Planted::Rule(rule)) => rule.install(config, hooks),
@@ -128,5 +128,5 @@ impl Subject {
 
     /// Leaves the settings unchanged.
     #[cfg(not(feature = "selftest"))]
-    pub(super) fn set_up(self, _: &mut Config, _: &mut Hooks, _: &mut Seams) {}
+    pub fn set_up(self, _: &mut Config, _: &mut Hooks, _: &mut Seams) {}
 }

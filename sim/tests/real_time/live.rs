@@ -56,7 +56,7 @@ fn short_scenarios_pass_live_including_server_restarts() {
         |_| {},
         |(entry, outcome)| {
             match outcome {
-                Outcome::Skipped(_) => {}
+                Outcome::Skipped(_) | Outcome::Postponed => {}
                 Outcome::Played(Ok(verdict)) => {
                     played += 1;
                     with_kills += usize::from(entry.scenario.needs().contains(&Capability::Crash));
@@ -111,7 +111,7 @@ fn scenarios_are_skipped_for_missing_capabilities_other_profiles_and_their_lengt
             Scenario::parse(&script, Path::new("some.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
         match live.play(&scenario, 0) {
             Outcome::Skipped(reason) => reason,
-            Outcome::Played(verdict) => panic!("it was played: {verdict:?}"),
+            played => panic!("it was played: {played:?}"),
         }
     };
     let mut live = live();
@@ -150,17 +150,17 @@ fn a_server_that_does_not_start_is_a_harness_error_with_a_reason() {
 }
 
 /// A reference server that the test started itself, as for `--target`; killed on drop.
-struct TargetServer {
+pub(crate) struct TargetServer {
     process: Child,
     url: String,
-    wrapper: String,
+    pub(crate) wrapper: String,
     receiver: String,
-    data: tempfile::TempDir,
+    pub(crate) data: tempfile::TempDir,
 }
 
 impl TargetServer {
     /// Starts the server with its wrapper at the address `wrapper`.
-    fn start(wrapper: String, arguments: &[&str]) -> Self {
+    pub(crate) fn start(wrapper: String, arguments: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a directory can be created");
         let mut process = command(&["server", "--listen", "127.0.0.1:0", "--wrapper-url"])
             .arg(format!("http://{wrapper}"))
@@ -172,18 +172,13 @@ impl TargetServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("the tool can be run");
-        let mut line = String::new();
         let out = process.stdout.as_mut().expect("it was piped");
-        BufReader::new(out)
-            .read_line(&mut line)
-            .expect("it prints its address");
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .expect("it prints its address");
+        let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+        let url = lines.find_map(|line| line.strip_prefix("listening on ").map(str::to_owned));
+        let url = url.expect("it prints its address");
         Self {
             process,
-            url: url.to_owned(),
+            url,
             wrapper,
             receiver: free_address(),
             data,
@@ -191,7 +186,7 @@ impl TargetServer {
     }
 
     /// The options of `turnstile run --live` for this server.
-    fn target(&self) -> [&str; 6] {
+    pub(crate) fn target(&self) -> [&str; 6] {
         let (url, wrapper, receiver) = (&self.url, &self.wrapper, &self.receiver);
         ["--target", url, "--wrapper", wrapper, "--receiver", receiver]
     }
@@ -205,14 +200,14 @@ impl Drop for TargetServer {
     }
 }
 
-const SECRETS: [(&str, &str); 3] = [
+pub(crate) const SECRETS: [(&str, &str); 3] = [
     ("API_SECRET", "an-api-secret-of-running-server"),
     ("TICKET_SECRET", "a-ticket-secret-of-running-server"),
     ("INTERNAL_API_KEY", "an-internal-key-of-running-server"),
 ];
 
 /// A loopback address without a listener.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener
         .local_addr()
@@ -221,7 +216,7 @@ fn free_address() -> String {
 }
 
 /// Runs the tool in the project root.
-fn run_live(arguments: &[&str], secrets: &[(&str, &str)]) -> (Option<i32>, String, String) {
+pub(crate) fn run_live(arguments: &[&str], secrets: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let output = command(&["run", "--live"])
         .args(arguments)
         .envs(

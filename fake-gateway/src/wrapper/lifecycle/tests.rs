@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::WrapperConfig;
 use super::super::binding::{Binding, Places, SentBinding};
 use super::super::reply::Kind;
 use super::super::request::{Finalization, Ready};
@@ -30,7 +29,7 @@ impl Stage {
                 Identifiers::new(turnstile_seams::real::seams().randomness),
                 "1.0.0".to_owned(),
                 Duration::ZERO,
-                WrapperConfig::RECONNECT_PAUSES.to_vec(),
+                [1, 2, 4].map(Duration::from_secs).to_vec(),
             ),
             now: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             actions: Vec::new(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turnstile_judge::oracle::history::CallbackRequest;
+use turnstile_judge::parties::SERVER;
 use turnstile_scenarios::{Callback, GateResult, Label, has_field};
 
 use super::{Checker, Wrong, secs, terminal_name};
@@ -35,15 +36,18 @@ impl Checker<'_> {
             return self.wrong(Some(label), text);
         }
         let moments = requests.iter().map(|request| request.at);
-        let text = time_mismatch(expected, moments, self.tolerance).or_else(|| {
-            let delivered = requests.iter().find(|request| request.is_delivered())?;
-            self.payload_mismatch(expected, &delivered.body)
-                .or_else(|| request_mismatch(expected, delivered, self.callback_prefix))
-        })?;
+        if let Some((text, excess)) = time_mismatch(expected, moments, self.tolerance) {
+            return self.late(Some(label), excess, format!("the callback of `{label}` {text}"));
+        }
+        let delivered = requests.iter().find(|request| request.is_delivered())?;
+        let text = self
+            .payload_mismatch(expected, &delivered.body)
+            .or_else(|| request_mismatch(expected, delivered, self.callback_prefix))?;
         self.wrong(Some(label), format!("the callback of `{label}` {text}"))
     }
 
-    /// Requests for a message or an execution, in order of arrival.
+    /// Requests for a message or an execution, in order of arrival. One that a server sent while it was killed, and sends
+    /// again because it did not store the answer, is left out (R8.34).
     fn requests_for(&self, label: &Label) -> Vec<&CallbackRequest> {
         let Some(id) = self.id(label) else {
             return Vec::new();
@@ -51,7 +55,16 @@ impl Checker<'_> {
         let is_about = |request: &&CallbackRequest| {
             request.body["messageId"].as_str() == Some(id) || request.body["executionId"].as_str() == Some(id)
         };
-        self.history.callbacks.iter().filter(is_about).collect()
+        let was_killed = |request: &CallbackRequest| self.history.faults.was_down(SERVER, request.at);
+        let mut requests = self.history.callbacks.iter().filter(is_about).peekable();
+        let mut counted = Vec::new();
+        while let Some(request) = requests.next() {
+            let is_sent_again = requests.peek().is_some();
+            if !(is_sent_again && was_killed(request)) {
+                counted.push(request);
+            }
+        }
+        counted
     }
 
     /// Describes how a payload differs from the expected one.
@@ -126,25 +139,23 @@ fn request_mismatch(expected: &Callback, request: &CallbackRequest, prefix: &str
     })
 }
 
-/// Describes how the time of the first request differs from the expected one.
+/// Describes how the time of the first request differs from the expected one, with by how much it came too late.
 fn time_mismatch(
     expected: &Callback,
     mut moments: impl Iterator<Item = Duration>,
     tolerance: Duration,
-) -> Option<String> {
+) -> Option<(String, Duration)> {
     let [at, after, before] = [expected.at, expected.after, expected.before];
     if at.is_none() && after.is_none() && before.is_none() {
         return None;
     }
     let Some(first) = moments.next() else {
-        return Some("was never requested".to_owned());
+        return Some(("was never requested".to_owned(), Duration::MAX));
     };
     let text = |what: &str, moment: Duration| {
-        Some(format!(
-            "first came at {}, not {what} {}",
-            secs(first),
-            secs(moment)
-        ))
+        let text = format!("first came at {}, not {what} {}", secs(first), secs(moment));
+        // Coming too early is never a small excess.
+        Some((text, first.checked_sub(moment).unwrap_or(Duration::MAX)))
     };
     match (at, after, before) {
         (Some(at), _, _) if first.abs_diff(*at) > tolerance => text("at", *at),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use turnstile_judge::oracle::Severity;
 use turnstile_judge::oracle::history::StreamEvent;
 use turnstile_scenarios::{At, Deliveries, Delivery, Label, Milestone, Outcome};
 
@@ -69,6 +70,7 @@ impl Checker<'_> {
                 at: self.history.first_seen(end),
                 message: id.map(str::to_owned),
                 text,
+                severity: Severity::Violation,
             })
         };
         for (field, wanted) in wanted {
@@ -113,7 +115,10 @@ impl Checker<'_> {
                     secs(wanted_gap),
                     times()
                 );
-                return self.wrong(Some(label), text);
+                return match gap.checked_sub(wanted_gap) {
+                    Some(excess) => self.late(Some(label), excess, text),
+                    None => self.wrong(Some(label), text),
+                };
             }
             wanted_before = **wanted;
         }

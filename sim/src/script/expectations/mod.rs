@@ -65,14 +65,20 @@ pub(super) fn check(
             Expectation::Ingest(outcome) => checker.ingest(outcome),
             Expectation::Gateway(state) => checker.waiters(state.waiters),
         };
-        if let Some(Wrong { at, message, text }) = wrong {
+        if let Some(Wrong {
+            at,
+            message,
+            text,
+            severity,
+        }) = wrong
+        {
             findings.push(Finding {
                 rule: format!("expectation at line {}", spot.line),
                 protocol: rules_of(scenario),
                 at,
                 message,
                 text,
-                severity: Severity::Violation,
+                severity,
             });
         }
     }
@@ -96,6 +102,7 @@ struct Wrong {
     at: Duration,
     message: Option<String>,
     text: String,
+    severity: Severity,
 }
 
 impl Checker<'_> {
@@ -122,7 +129,18 @@ impl Checker<'_> {
             at: self.history.end,
             message,
             text,
+            severity: Severity::Violation,
         })
+    }
+
+    /// As [`Self::wrong`], for something that came later than expected by `excess`. In real time a small excess is a
+    /// warning.
+    fn late(&self, label: Option<&Label>, excess: Duration, text: String) -> Option<Wrong> {
+        let mut wrong = self.wrong(label, text)?;
+        if excess <= self.history.warned_lateness() {
+            wrong.severity = Severity::Warning;
+        }
+        Some(wrong)
     }
 }
 

@@ -28,7 +28,7 @@ const LATENESS: Duration = Duration::from_millis(150);
 
 impl AnyWorld for LiveWorld {
     fn clock(&self) -> Arc<dyn Clock> {
-        Arc::new(self.clock)
+        Arc::new(self.clock.clone())
     }
 
     fn now(&self) -> Timestamp {
@@ -168,6 +168,10 @@ impl AnyWorld for LiveWorld {
             }
             let due = self.agenda.first_key_value().map(|((at, _), _)| *at);
             let next = [deadline, due].into_iter().flatten().min();
+            if let Err(error) = self.jump(next) {
+                let message = with_sources(&error);
+                return Stopped::WithoutServer { message };
+            }
             let left = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
             let left = left.map_or(POLL_INTERVAL, |left| {
                 self.pace.on_the_machine(left).min(POLL_INTERVAL)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,21 +17,30 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::{StatusCode, Uri};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
+use turnstile_seams::latest::Latest;
 use turnstile_seams::real;
-use turnstile_seams::{Listener, Network, http_server};
+use turnstile_seams::{BoxFuture, Listener, Network, http_server};
 
 use super::front;
+use super::line::Activity;
 
 /// How long a request waits until its session is known: a server may ask for the wrapper before the client has got
 /// the answer with the session id.
 const UNKNOWN: Duration = Duration::from_secs(5);
-/// Pause between two looks at the known sessions.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// The shared addresses. Clones share them; they are served until the process ends.
 #[derive(Debug, Clone)]
-pub struct Doors(Arc<Mutex<Worlds>>);
+pub struct Doors(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    worlds: Latest<Worlds>,
+    /// Counts requests and answers.
+    activity: Activity,
+    /// Where requests are forwarded, once the doors are open.
+    runtime: OnceLock<Handle>,
+}
 
 #[derive(Debug, Default)]
 struct Worlds {
@@ -62,6 +71,7 @@ impl Doors {
         let shared = doors.clone();
         thread::Builder::new().name("doors".to_owned()).spawn(move || {
             let served = Builder::new_current_thread().enable_all().build().map(|runtime| {
+                shared.0.runtime.get_or_init(|| runtime.handle().clone());
                 runtime.block_on(serve(shared, wrappers, receiver, &sender));
             });
             if let Err(error) = served {
@@ -83,33 +93,29 @@ impl Doors {
         }
     }
 
-    fn worlds(&self) -> MutexGuard<'_, Worlds> {
-        locked(&self.0)
-    }
-
     /// Where a request for a wrapper goes; `None` for a session of no world.
     async fn front_for(&self, uri: &Uri) -> Option<Uri> {
         let path = uri.path_and_query()?.as_str();
         let session = path.strip_prefix('/')?.split('/').next()?.to_lowercase();
-        let mut waited = Duration::ZERO;
-        loop {
-            let front = self.worlds().fronts.get(&session).copied();
-            if let Some(front) = front {
-                return format!("http://{front}{path}").parse().ok();
+        let mut changes = self.0.worlds.follow();
+        let known = async {
+            loop {
+                let front = self.0.worlds.read(|worlds| worlds.fronts.get(&session).copied());
+                match front {
+                    Some(front) => return front,
+                    None => changes.changed().await,
+                }
             }
-            if waited >= UNKNOWN {
-                return None;
-            }
-            sleep(PAUSE).await;
-            waited += PAUSE;
-        }
+        };
+        let front = within(UNKNOWN, known).await?;
+        format!("http://{front}{path}").parse().ok()
     }
 
     /// Where a callback goes; `None` for a world that has ended.
     fn receiver_for(&self, uri: &Uri) -> Option<Uri> {
         let path = uri.path_and_query()?.as_str();
         let name = path.strip_prefix('/')?.split('/').next()?;
-        let receiver = self.worlds().receivers.get(name).copied()?;
+        let receiver = self.0.worlds.read(|worlds| worlds.receivers.get(name).copied())?;
         format!("http://{receiver}{path}").parse().ok()
     }
 }
@@ -122,14 +128,28 @@ impl Door {
 
     /// Sets where the receiver of this world listens.
     pub fn set_receiver(&self, address: SocketAddr) {
-        self.doors.worlds().receivers.insert(self.name.clone(), address);
+        let worlds = &self.doors.0.worlds;
+        worlds.update(|worlds| worlds.receivers.insert(self.name.clone(), address));
+    }
+
+    /// A count that changes whenever a request or an answer is forwarded, of any world.
+    pub(super) fn activity(&self) -> u64 {
+        self.doors.0.activity.count()
+    }
+
+    /// Starts a task where requests are forwarded.
+    pub(super) fn spawn(&self, task: BoxFuture<'static, ()>) {
+        if let Some(runtime) = self.doors.0.runtime.get() {
+            runtime.spawn(task);
+        }
     }
 
     /// Adds a session of this world.
     pub(super) fn add_session(&self, session: &str) {
         let session = session.to_lowercase();
         if let Some(front) = *locked(&self.front) {
-            self.doors.worlds().fronts.insert(session.clone(), front);
+            let worlds = &self.doors.0.worlds;
+            worlds.update(|worlds| worlds.fronts.insert(session.clone(), front));
             locked(&self.sessions).push(session);
         }
     }
@@ -137,11 +157,12 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        let mut worlds = self.doors.worlds();
-        worlds.receivers.remove(&self.name);
-        for session in locked(&self.sessions).iter() {
-            worlds.fronts.remove(session);
-        }
+        self.doors.0.worlds.update(|worlds| {
+            worlds.receivers.remove(&self.name);
+            for session in locked(&self.sessions).iter() {
+                worlds.fronts.remove(session);
+            }
+        });
     }
 }
 
@@ -150,8 +171,8 @@ fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "another process works in real time")]
-async fn sleep(time: Duration) {
-    tokio::time::sleep(time).await;
+async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, future).await.ok()
 }
 
 /// Serves both addresses without end, once `opened` has the result of listening.
@@ -176,14 +197,15 @@ async fn serve(
         }
     };
     let _ = opened.send(Ok(()));
-    let for_wrappers = router(&network, StatusCode::NOT_FOUND, {
+    let activity = doors.0.activity.clone();
+    let for_wrappers = router(&network, &activity, StatusCode::NOT_FOUND, {
         let doors = doors.clone();
         move |uri| {
             let doors = doors.clone();
             async move { doors.front_for(&uri).await }
         }
     });
-    let for_receiver = router(&network, StatusCode::OK, move |uri| {
+    let for_receiver = router(&network, &activity, StatusCode::OK, move |uri| {
         std::future::ready(doors.receiver_for(&uri))
     });
     tokio::join!(
@@ -194,15 +216,17 @@ async fn serve(
 
 /// Forwards each request to where `target` says, and answers `otherwise` if that is nowhere. A callback for a world that has
 /// ended is accepted, so that it is not sent again.
-fn router<F, T>(network: &Arc<dyn Network>, otherwise: StatusCode, target: F) -> Router
+fn router<F, T>(network: &Arc<dyn Network>, activity: &Activity, otherwise: StatusCode, target: F) -> Router
 where
     F: Fn(Uri) -> T + Clone + Send + Sync + 'static,
     T: Future<Output = Option<Uri>> + Send,
 {
-    let network = Arc::clone(network);
+    let (network, activity) = (Arc::clone(network), activity.clone());
     Router::new().fallback(move |request: Request| {
         let (network, target) = (Arc::clone(&network), target.clone());
+        let activity = activity.clone();
         async move {
+            activity.add();
             let answer = match target(request.uri().clone()).await {
                 Some(target) => front::forward_to(&network, target, request).await,
                 None => {
@@ -211,6 +235,7 @@ where
                     answer
                 }
             };
+            activity.add();
             Ok::<_, Infallible>(answer)
         }
     })
@@ -251,6 +276,6 @@ mod tests {
         assert_eq!(doors.receiver_for(&uri("/play-2/callback")), None);
         drop(door);
         assert_eq!(receiver(&doors), None);
-        assert!(doors.worlds().fronts.is_empty());
+        assert!(doors.0.worlds.read(|worlds| worlds.fronts.is_empty()));
     }
 }

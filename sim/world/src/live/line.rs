@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -49,6 +50,20 @@ impl Links {
     /// Whether a connection can be opened, which needs both directions.
     pub(super) fn let_through(&self, ways: &Ways) -> bool {
         [&ways.out, &ways.back].map(|way| self.direction(way).blockade.is_none()) == [true, true]
+    }
+}
+
+/// Counts what passes on connections. Clones share the count.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Activity(Arc<AtomicU64>);
+
+impl Activity {
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -108,6 +123,7 @@ pub(super) struct Line {
     pub socket: TcpStream,
     pub ways: Ways,
     pub links: watch::Receiver<Links>,
+    pub activity: Activity,
     pub fate: watch::Receiver<Fate>,
     pub clock: Arc<dyn Clock>,
     /// Whether the peer regards it as open while its opening is still in flight.
@@ -122,6 +138,7 @@ impl Line {
             mut socket,
             ways,
             links,
+            activity,
             mut fate,
             clock,
             is_opening,
@@ -133,6 +150,7 @@ impl Line {
                 way,
                 is_out,
                 links: links.clone(),
+                activity: &activity,
                 fate: fate.clone(),
                 clock: &*clock,
             };
@@ -200,6 +218,7 @@ struct Carrier<'a> {
     /// Whether the host is the sender.
     is_out: bool,
     links: watch::Receiver<Links>,
+    activity: &'a Activity,
     fate: watch::Receiver<Fate>,
     clock: &'a dyn Clock,
 }
@@ -239,6 +258,7 @@ impl Carrier<'_> {
                     }
                 }
                 () = arrives(arrival, self.clock) => {
+                    self.activity.add();
                     let Some(chunk) = in_flight.take() else { continue };
                     let given = match chunk.is_empty() {
                         true => to.shutdown().await,
@@ -249,6 +269,7 @@ impl Carrier<'_> {
                     }
                 }
                 _ = from.read_buf(&mut buffer), if in_flight.has_room() => {
+                    self.activity.add();
                     // An empty read is the end of the stream, and so is a failed one.
                     in_flight.send(buffer.split().freeze(), direction, self.clock.now());
                     buffer.reserve(CHUNK);

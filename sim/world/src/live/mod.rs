@@ -16,22 +16,27 @@
 //!   It cannot lose power either: when its process is killed, the operating system keeps what it has written.
 //!
 //! `any` implements the common interface of worlds, `host` is a party's thread, `network` the network as a
-//! party sees it, `line` one connection, `server` the process under test.
+//! party sees it, `line` one connection, `server` the process under test, `server_clock` its test clock, `jump`
+//! decides when the clocks are moved, `quiet` how long nothing has happened.
 
 mod any;
 mod doors;
 mod end;
 pub mod front;
 mod host;
+mod jump;
 mod line;
 mod network;
+mod quiet;
 mod server;
+mod server_clock;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -39,12 +44,16 @@ use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_fault::{Fault, Link, Place};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::real::{MachineClock, Pace};
+use turnstile_seams::test_clock::TestClock;
 use turnstile_seams::{Clock, Randomness, Seams};
 
 pub use self::doors::{Door, Doors};
 use self::host::{Host, Run};
 use self::network::{HostNetwork, SharedNetwork};
+use self::quiet::Quiet;
 pub use self::server::{GivenServer, Process, ServerError, StartedServer};
+use self::server_clock::ServerClock;
+pub use self::server_clock::{Advanced, ClockError};
 use super::any::{AnyWorld as _, BootFunction, Listener, Route, ScheduledAction};
 use super::condition::Condition;
 use super::disk::Disk;
@@ -55,6 +64,8 @@ use super::streams::Streams;
 
 /// Authority of the front of all sandboxes.
 const FRONT: &str = "sandboxes:9000";
+/// A free port of the loopback.
+const ANY_PORT: &str = "127.0.0.1:0";
 
 /// The server under test, and its environment.
 #[derive(Debug, Clone)]
@@ -83,6 +94,9 @@ pub struct LiveSetup {
     pub interruption: Arc<AtomicBool>,
     /// How much faster than the machine's clock time passes for all parties.
     pub speed: u32,
+    /// Whether the world jumps over the time in which nothing happens, which needs a server with a test clock that no
+    /// other world uses.
+    pub jumps: bool,
 }
 
 /// Origin of the server under test.
@@ -97,7 +111,10 @@ pub enum ServerUnderTest {
 /// A world in real time. See the [module](self).
 pub struct LiveWorld {
     setup: LiveSetup,
-    clock: MachineClock,
+    clock: TestClock,
+    /// The clock of the server, if it can be moved.
+    server_clock: Option<ServerClock>,
+    quiet: Quiet,
     pace: Pace,
     streams: Streams,
     server: Server,
@@ -136,8 +153,17 @@ impl LiveWorld {
             since: machine.now(),
             times: setup.speed,
         };
-        let clock = MachineClock::new(pace);
-        let shared_network = SharedNetwork::new(&setup.party, Arc::new(clock));
+        let server_clock = match &setup.server {
+            ServerUnderTest::Given(server) => server.clock()?,
+            ServerUnderTest::Started(_) => None,
+        };
+        // The server's clock may have been moved in an earlier world.
+        let advanced = match &server_clock {
+            Some(clock) => clock.advance(Duration::ZERO)?.in_all,
+            None => Duration::ZERO,
+        };
+        let clock = TestClock::new(MachineClock::new(pace), advanced);
+        let shared_network = SharedNetwork::new(&setup.party, Arc::new(clock.clone()));
         for (authority, address) in &setup.listening {
             let (party, address) = (authority.clone(), *address);
             shared_network
@@ -169,6 +195,8 @@ impl LiveWorld {
         Ok(Self {
             setup,
             clock,
+            server_clock,
+            quiet: Quiet::new(),
             pace,
             streams: Streams::new(seed),
             server,
@@ -266,8 +294,16 @@ impl LiveWorld {
             let file = process.put("import.json", session.to_string().as_bytes())?;
             arguments.extend(["--import".to_owned(), file.display().to_string()]);
         }
+        if self.setup.jumps {
+            arguments.extend(["--test-clock".to_owned(), ANY_PORT.to_owned()]);
+        }
         *has_begun = true;
         let address = process.start(&arguments)?;
+        self.server_clock = process
+            .test_clock()
+            .map(|at| ServerClock::at(&at.to_string()))
+            .transpose()?;
+        self.catch_up()?;
         self.shared_network.set_address(&self.setup.authority, address);
         Ok(())
     }
@@ -325,7 +361,7 @@ impl LiveWorld {
                     host: Arc::clone(&name),
                     shared_network: self.shared_network.clone(),
                 }),
-                clock: Arc::new(self.clock),
+                clock: Arc::new(self.clock.clone()),
                 randomness: Randomness::new(self.streams.stream(&label)),
             },
             power: PowerSwitch::new(&disk),
@@ -403,6 +439,7 @@ impl LiveWorld {
         } else {
             let index = self.find(host)?;
             self.hosts[index].restarts += 1;
+            self.shared_network.listen_again(host);
             self.start(index);
         }
         let place = Place::Host(host.to_owned());
@@ -429,7 +466,7 @@ impl LiveWorld {
                         "a crash of a server that it cannot start again",
                     ));
                 };
-                match restarted {
+                match restarted.and_then(|()| Ok(self.catch_up()?)) {
                     Ok(()) => self.report(WorldEvent::Ended {
                         place: Place::Host(party),
                     }),

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use turnstile_seams::{BoxFuture, ByteStream, Clock, Listener, Network};
 
 use super::end::End;
-use super::line::{Fate, Line, Links, ROOM, Ways, wait_for_opening};
+use super::line::{Activity, Fate, Line, Links, ROOM, Ways, wait_for_opening};
 use crate::network::split;
 
 /// State shared by the networks of all parties. Clones share it.
@@ -22,6 +22,8 @@ struct Shared {
     /// State of the links.
     links: watch::Sender<Links>,
     clock: Arc<dyn Clock>,
+    /// Counts what passes on connections.
+    activity: Activity,
     /// The party outside of the harness: the server under test.
     external: Arc<str>,
     directory: Mutex<Directory>,
@@ -60,9 +62,15 @@ impl SharedNetwork {
         Self(Arc::new(Shared {
             links: watch::Sender::new(Links::default()),
             clock,
+            activity: Activity::default(),
             external: external.into(),
             directory: Mutex::default(),
         }))
+    }
+
+    /// A count that changes whenever something passes on a connection of a party, or one is opened or ends.
+    pub(super) fn activity(&self) -> u64 {
+        self.0.activity.count()
     }
 
     /// Changes the state of links.
@@ -168,6 +176,25 @@ impl SharedNetwork {
         self.0.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Listens again for a party that is about to restart, so that connections wait for it instead of being refused. Does
+    /// nothing for an address that is not available: the party reports the error.
+    pub(super) fn listen_again(&self, party: &str) {
+        let mut directory = self.directory();
+        let Directory {
+            addresses, reserved, ..
+        } = &mut *directory;
+        let own = addresses.iter().filter(|(authority, _)| {
+            let is_own = split(authority).is_ok_and(|(name, _)| *name == *party);
+            is_own && !reserved.contains_key(*authority)
+        });
+        let own: Vec<(String, SocketAddr)> = own.map(|(authority, at)| (authority.clone(), *at)).collect();
+        for (authority, address) in own {
+            if let Ok(listener) = bind(address) {
+                reserved.insert(authority, listener);
+            }
+        }
+    }
+
     /// The listener of a party that starts.
     fn listener(&self, authority: &str) -> io::Result<StdListener> {
         let address = self.address_of(authority)?;
@@ -208,6 +235,7 @@ impl SharedNetwork {
         is_opening: bool,
     ) -> io::Result<Box<dyn ByteStream>> {
         socket.set_nodelay(true)?;
+        self.0.activity.add();
         let (near, far) = tokio::io::duplex(ROOM);
         let near = End::new(near, fate.subscribe());
         let fate_receiver = fate.subscribe();
@@ -242,6 +270,7 @@ impl SharedNetwork {
             socket,
             ways: Ways::between(host, peer),
             links: self.0.links.subscribe(),
+            activity: self.0.activity.clone(),
             fate: fate_receiver,
             clock: Arc::clone(&self.0.clock),
             is_opening,
@@ -262,6 +291,7 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        self.shared_network.0.activity.add();
         self.shared_network.directory().lines.remove(&self.number);
     }
 }

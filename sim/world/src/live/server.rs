@@ -4,7 +4,7 @@
 //! by its port.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,18 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::server_clock::{ClockError, ServerClock};
+
 /// Time limit for a server to start listening.
 const STARTING: Duration = Duration::from_secs(20);
 /// Time limit for a running server to accept a connection.
 const CONNECTING: Duration = Duration::from_secs(2);
+/// How long a restarted server keeps a connection that is only opened.
+const A_MOMENT: Duration = Duration::from_millis(30);
 /// Text before the address in the line that a started server prints when it listens.
 const LISTENING: &str = "listening on http://";
+/// The same in the line before it about a test clock.
+const TEST_CLOCK: &str = "test clock on http://";
 /// Prefix of the environment variables that configure a server or this program.
 const SETTINGS: &str = "TURNSTILE_";
 /// Number of last log lines in an error about a server that ended.
@@ -93,6 +99,9 @@ pub enum ServerError {
         #[source]
         source: io::Error,
     },
+    /// Its test clock does not work.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// The folder for the server's data could not be created.
     #[error("cannot create a folder for the server's data")]
     Folder(#[source] io::Error),
@@ -116,6 +125,8 @@ pub struct GivenServer {
     pub address: SocketAddr,
     /// A shell command that kills and restarts it.
     pub restart_command: Option<String>,
+    /// The authority of its test clock, if it offers one.
+    pub test_clock: Option<String>,
 }
 
 /// The process of a server that the harness starts.
@@ -124,6 +135,8 @@ pub struct Process {
     folder: TempDir,
     /// The address of its first start, which later starts reuse.
     address: Option<SocketAddr>,
+    /// The address of its test clock, if it was started with one.
+    test_clock: Option<SocketAddr>,
     child: Option<Child>,
 }
 
@@ -139,6 +152,7 @@ impl Process {
             server,
             folder: folder.map_err(ServerError::Folder)?,
             address: None,
+            test_clock: None,
             child: None,
         })
     }
@@ -188,9 +202,10 @@ impl Process {
             .stderr(log)
             .spawn()
             .map_err(failed)?;
-        let address_line = child.stdout.take().map(first_address);
-        let address = match address_line.map(|address_line| address_line.recv_timeout(STARTING)) {
-            Some(Ok(address)) => address,
+        let address_line = child.stdout.take().map(first_addresses);
+        let (address, test_clock) = match address_line.map(|address_line| address_line.recv_timeout(STARTING))
+        {
+            Some(Ok(addresses)) => addresses,
             Some(Err(mpsc::RecvTimeoutError::Timeout)) => {
                 end(&mut child);
                 return Err(ServerError::Silent { program });
@@ -204,6 +219,7 @@ impl Process {
             }
         };
         self.address = Some(address);
+        self.test_clock = test_clock;
         self.child = Some(child);
         Ok(address)
     }
@@ -218,6 +234,11 @@ impl Process {
     /// Its process id, while it is up.
     pub fn id(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
+    }
+
+    /// The address of its test clock, if it was started with one.
+    pub(super) fn test_clock(&self) -> Option<SocketAddr> {
+        self.test_clock
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -265,19 +286,22 @@ fn end(child: &mut Child) {
     }
 }
 
-/// The address in the line that a server prints when it listens. Later output is read and discarded, so that
+/// The address in the line that a server prints when it listens, and that of its test clock. Later output is read and discarded, so that
 /// the server never blocks on it.
-fn first_address(out: ChildStdout) -> mpsc::Receiver<SocketAddr> {
+fn first_addresses(out: ChildStdout) -> mpsc::Receiver<(SocketAddr, Option<SocketAddr>)> {
     let (sender, addresses) = mpsc::channel();
     thread::spawn(move || {
+        let mut test_clock = None;
         for line in BufReader::new(out).lines() {
             let Ok(line) = line else { return };
-            if let Some(Ok(address)) = line
-                .strip_prefix(LISTENING)
-                .map(|rest| rest.trim_end_matches('/').parse())
-            {
+            let address_after = |prefix| {
+                let rest = line.strip_prefix(prefix)?;
+                rest.trim_end_matches('/').parse().ok()
+            };
+            test_clock = test_clock.or_else(|| address_after(TEST_CLOCK));
+            if let Some(address) = address_after(LISTENING) {
                 // The receiver may have given up.
-                let _ = sender.send(address);
+                let _ = sender.send((address, test_clock));
             }
         }
     });
@@ -339,6 +363,11 @@ impl GivenServer {
         Some(run_to_completion(command).and_then(|()| self.wait()))
     }
 
+    /// Its test clock, if it offers one.
+    pub(super) fn clock(&self) -> Result<Option<ServerClock>, ClockError> {
+        self.test_clock.as_deref().map(ServerClock::at).transpose()
+    }
+
     /// Checks that it accepts connections now.
     ///
     /// # Errors
@@ -354,17 +383,34 @@ impl GivenServer {
         }
     }
 
-    /// Waits until it accepts connections.
+    /// Checks that it accepts a connection now, and keeps it for a moment.
+    fn stays(&self) -> Result<(), ServerError> {
+        let there = |source| ServerError::NotThere {
+            address: self.address,
+            source,
+        };
+        let mut connection =
+            std::net::TcpStream::connect_timeout(&self.address, CONNECTING).map_err(there)?;
+        connection.set_read_timeout(Some(A_MOMENT)).map_err(there)?;
+        match connection.read(&mut [0]) {
+            Ok(0) => Err(there(io::ErrorKind::ConnectionAborted.into())),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(there(error)),
+            // Nothing was sent, so nothing is answered.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Waits until it keeps connections open: the one that was killed may still accept some.
     ///
     /// # Errors
     ///
     /// [`ServerError::NotThere`].
     #[expect(clippy::disallowed_methods, reason = "another process starts in real time")]
     fn wait(&self) -> Result<(), ServerError> {
-        const PAUSE: Duration = Duration::from_millis(50);
+        const PAUSE: Duration = Duration::from_millis(10);
         let deadline = std::time::Instant::now() + STARTING;
         loop {
-            match self.is_there() {
+            match self.stays() {
                 Err(_) if std::time::Instant::now() < deadline => thread::sleep(PAUSE),
                 is_there => return is_there,
             }

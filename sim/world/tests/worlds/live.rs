@@ -60,11 +60,11 @@ fn echoing() -> (GivenServer, Received) {
             echo(&mut stream, &recorded);
         }
     });
-    let restart_command = None;
     (
         GivenServer {
             address,
-            restart_command,
+            restart_command: None,
+            test_clock: None,
         },
         received,
     )
@@ -113,6 +113,7 @@ impl Play {
             reached_at: BTreeMap::new(),
             interruption: Arc::default(),
             speed: 1,
+            jumps: false,
         };
         let world = LiveWorld::new(0, setup).expect("a given server needs no setup");
         let mut world: Box<dyn AnyWorld> = Box::new(world);

@@ -342,7 +342,7 @@ impl History {
     }
 
     /// By how much an upper bound may be missed in real time before that is a violation; zero in simulated time.
-    pub(super) fn warned_lateness(&self) -> Duration {
+    pub fn warned_lateness(&self) -> Duration {
         if self.context.in_real_time {
             self.context.timing_tolerance * WARNED_TOLERANCES
         } else {
