@@ -114,7 +114,8 @@ impl Stage {
             }
             let has_ended = match &mut self.process {
                 Some(process) => process.has_ended(),
-                None => false,
+                // It should run already.
+                None => answer.is_err(),
             };
             if has_ended || self.record.seams.clock.now() >= deadline {
                 let seen = answer.map_or_else(|error| error, |reply| format!("status {}", reply.status));

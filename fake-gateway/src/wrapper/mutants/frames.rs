@@ -126,14 +126,10 @@ impl Frames {
     /// Mutants that send frames in another order, not at all, or more often.
     fn order(&mut self, event: &str, frame: Value) -> Vec<Value> {
         match (self.mutant, event) {
-            (Mutant::CompletesFirst, "session.idle") => {
-                self.held.push(frame);
-                return Vec::new();
-            }
             (Mutant::IdleTooEarly, "session.idle") | (Mutant::CompletesFirst, "complete") => {
                 return with(frame, &mut self.held);
             }
-            (Mutant::ResumedTooLate, "wrapper_resumed") => {
+            (Mutant::CompletesFirst, "session.idle") | (Mutant::ResumedTooLate, "wrapper_resumed") => {
                 self.held.push(frame);
                 return Vec::new();
             }
