@@ -5,8 +5,8 @@
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
 //!   moment of a scenario, and [`live`] plays scenarios in real time against a server process. [`probe`] finds out what a
-//!   server can do. [`client`] judges clients,
-//!   [`playground`] is a place to build them, and [`openapi`] describes the procedures for them.
+//!   server can do. [`client`] judges clients and [`wrapper`] wrappers; [`role`] is what they share.
+//!   [`playground`] is a place to build clients, and [`openapi`] describes the procedures for them.
 //! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
 //! - [`report`] presents results. [`recordings`] writes traces to files and cuts scripts from them.
 //! - [`coverage`] measures which parts of the protocol the scenarios cover, and
@@ -29,6 +29,7 @@ pub mod playground;
 pub mod probe;
 pub mod recordings;
 pub mod report;
+pub mod role;
 pub mod script;
 #[cfg(feature = "selftest")]
 pub mod selftest;
@@ -44,3 +45,4 @@ pub mod watch;
 #[cfg(feature = "witness")]
 pub mod witness;
 pub mod workers;
+pub mod wrapper;

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use fake_gateway::program::{
+    AFTER_HELP as AFTER_FAKE_HELP, WRAPPER_ABOUT, WrapperArguments as FakeWrapperArguments, run_wrapper,
+};
 use turnstile_reference::program;
 
 use commands::client::{ClientArguments, client};
@@ -40,6 +43,7 @@ use commands::suggestions::similar_command;
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
 use commands::up::{UpArguments, up};
+use commands::wrapper::{WrapperArguments, wrapper};
 use commands::{check::check, config};
 
 /// A play allocates and frees many small JSON values, which is slower with the system's allocator.
@@ -102,6 +106,11 @@ enum Command {
     /// The harness is its server and its network. A client is a program that reads orders as JSON lines on standard input and
     /// prints its view (see sim/docs/clients.md).
     Client(Box<ClientArguments>),
+    /// Judge a wrapper in a separate process
+    ///
+    /// The harness is its session server, its network and its gateway (see sim/docs/wrappers.md). With `--command`, each case
+    /// starts the wrapper anew.
+    Wrapper(Box<WrapperArguments>),
     /// Judge recordings by the rules for all runs
     ///
     /// A recording is a file of JSON lines that `--trace-file` or any other program writes. A rule whose records are missing
@@ -155,6 +164,9 @@ enum Command {
     /// The same program as `turnstile-server`.
     #[command(after_help = program::AFTER_HELP)]
     Server(Box<ServerProgramArguments>),
+    /// Run the fake wrapper
+    #[command(long_about = WRAPPER_ABOUT, after_help = AFTER_FAKE_HELP)]
+    FakeWrapper(Box<FakeWrapperArguments>),
     /// Print the stream of a session as JSON lines
     ///
     /// The exit status is 0 if the server closes the stream or the awaited event arrives, and 1 if the server refuses the
@@ -223,6 +235,8 @@ fn main() -> ExitCode {
         Command::Ticket(arguments) => ticket(&arguments),
         Command::Token(arguments) => token(&arguments),
         Command::Up(arguments) => return up(arguments),
+        Command::Wrapper(arguments) => wrapper(&arguments),
+        Command::FakeWrapper(arguments) => return run_wrapper(*arguments),
     };
     let exit = exit.unwrap_or_else(|error| {
         // The reader of a pipe may stop early.

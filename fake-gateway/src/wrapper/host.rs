@@ -3,6 +3,7 @@
 //! It makes no decisions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use turnstile_seams::Seams;
 use super::WrapperConfig;
 use super::identifiers::Identifiers;
 use super::ingest::IngestSocket;
+use super::interception::Interceptor;
 use super::kilo::GatewayClient;
 use super::lifecycle::{Action, Input, Lifecycle, LinkId, RequestId};
 use super::queue::FrameQueue;
@@ -43,6 +45,7 @@ pub(super) struct Host {
     probe: Probe,
     gateway: GatewayClient,
     lifecycle: Lifecycle,
+    interceptor: Arc<dyn Interceptor>,
     arrivals: UnboundedReceiver<Arrival>,
     /// Sender for the tasks; it also keeps `arrivals` open.
     reports: UnboundedSender<Arrival>,
@@ -59,7 +62,12 @@ pub(super) struct Host {
 
 impl Host {
     /// A wrapper without a session, and the sender for its requests.
-    pub(super) fn new(seams: Seams, probe: Probe, config: WrapperConfig) -> (Self, UnboundedSender<Arrival>) {
+    pub(super) fn new(
+        seams: Seams,
+        probe: Probe,
+        config: WrapperConfig,
+        interceptor: Arc<dyn Interceptor>,
+    ) -> (Self, UnboundedSender<Arrival>) {
         let (reports, arrivals) = mpsc::unbounded_channel();
         let host = Self {
             gateway: GatewayClient {
@@ -73,6 +81,7 @@ impl Host {
                 config.latency,
                 config.reconnect_pauses,
             ),
+            interceptor,
             seams,
             probe,
             arrivals,
@@ -104,7 +113,7 @@ impl Host {
                 Input::FrameWritten(link) => Some(*link),
                 _ => None,
             };
-            for action in self.lifecycle.handle(self.seams.clock.now(), input) {
+            for action in self.decide(input) {
                 self.perform(action);
             }
             // The next frame is written after the actions, which may drop it.
@@ -112,6 +121,14 @@ impl Host {
                 ingest.frames.written();
             }
         }
+    }
+
+    fn decide(&mut self, input: Input) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for input in self.interceptor.inputs(input) {
+            actions.extend(self.lifecycle.handle(self.seams.clock.now(), input));
+        }
+        self.interceptor.actions(actions)
     }
 
     fn receive(&mut self, arrival: Arrival) -> Input {
@@ -146,6 +163,7 @@ impl Host {
                     seams: self.seams.clone(),
                     probe: self.probe.clone(),
                     gives_up_after: gives_up.then_some(self.abandons_after),
+                    interceptor: self.interceptor.clone(),
                     report: self.reporter(),
                 };
                 let (frames, unwritten) = FrameQueue::new();

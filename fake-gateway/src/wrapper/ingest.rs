@@ -3,6 +3,7 @@
 //! It has no buffer and makes no decisions. Frames that are not reported as written stay in the lifecycle's
 //! buffer, and the lifecycle decides whether to reconnect.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -16,6 +17,7 @@ use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError
 use turnstile_seams::{ClockExt as _, Elapsed, Seams};
 
 use super::events;
+use super::interception::Interceptor;
 use super::lifecycle::{Input, LinkFailure, LinkId};
 
 /// Time limit for opening a socket.
@@ -65,6 +67,7 @@ pub(super) struct IngestSocket<R> {
     pub(super) probe: Probe,
     /// The time after which it ends the connection while it opens, if it does.
     pub(super) gives_up_after: Option<Duration>,
+    pub(super) interceptor: Arc<dyn Interceptor>,
     /// Passes inputs to the lifecycle.
     pub(super) report: R,
 }
@@ -180,11 +183,13 @@ impl<R: Fn(Input)> IngestSocket<R> {
         frames: &mut UnboundedReceiver<Value>,
     ) -> End {
         while let Some(frame) = frames.recv().await {
-            let (text, frame) = events::on_the_wire(frame);
-            if sink.send(Message::text(text)).await.is_err() {
-                return End::Broken;
+            for frame in self.interceptor.frames(frame) {
+                let (text, frame) = events::on_the_wire(frame);
+                if sink.send(Message::text(text)).await.is_err() {
+                    return End::Broken;
+                }
+                self.probe.observe(Observation::FrameSent { socket, frame });
             }
-            self.probe.observe(Observation::FrameSent { socket, frame });
             (self.report)(Input::FrameWritten(self.link));
         }
         let close_frame = CloseFrame {

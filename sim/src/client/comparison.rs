@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use turnstile_judge::client_view::{Badge, Tone};
 
 use super::model::{Model, Shown};
-use super::rules::{BADGES, CURSOR, ClientRule, NO_DOUBLE, NO_GAP, ORDER, RUNS, SESSION, WHOLE_BADGE};
+use super::rules::{BADGES, CURSOR, NO_DOUBLE, NO_GAP, ORDER, RUNS, SESSION, WHOLE_BADGE};
+use crate::role::rule::RoleRule;
 
 /// A difference, and the rule that it violates.
-pub(super) type Difference = (&'static ClientRule, String);
+pub(super) type Difference = (&'static RoleRule, String);
 
 /// What a view violates in any state.
 pub(super) fn malformed(view: &Value) -> Option<Difference> {

@@ -12,7 +12,7 @@
 //! | `model` | the events of the server, and the view that follows from them |
 //! | `comparison` | differences of two views, by the rule that they violate |
 //! | `server` | sockets and requests |
-//! | `process` | the process of the client |
+//! | `process` | the lines that a client reads and prints |
 
 mod cases;
 mod comparison;
@@ -22,20 +22,22 @@ mod rules;
 mod server;
 mod stage;
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
-use turnstile_judge::oracle::history::RunContext;
-use turnstile_judge::trace::Labels;
-use turnstile_scenarios::{Entry, Seam, Surface};
+use turnstile_scenarios::Seam;
 
-pub use self::cases::{CASES, Case};
-pub use self::rules::{ClientRule, RULES};
+pub use self::cases::CASES;
+pub use self::rules::RULES;
 use self::stage::Stage;
-use crate::recordings::without_steps;
+use crate::role;
+use crate::role::case::Case;
 use crate::script::{HarnessError, Verdict};
+
+/// The seam of the cases, for reports.
+pub const SEAM: Seam = Seam::Stream;
+
+/// A case of clients.
+pub type ClientCase = Case<Stage>;
 
 /// A client under test.
 #[derive(Debug, Clone)]
@@ -52,61 +54,14 @@ impl Client {
     /// # Errors
     ///
     /// The process cannot be started or the harness fails. Everything else is a finding.
-    pub fn play(&self, case: &'static Case) -> Result<Verdict, HarnessError> {
-        let failed = |error: std::io::Error| HarnessError::NoServer(error.to_string());
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let played = runtime.block_on(async {
+    pub fn play(&self, case: &'static ClientCase) -> Result<Verdict, HarnessError> {
+        role::play(async {
             let mut stage = Stage::start(self).await.map_err(|error| {
                 HarnessError::NoServer(format!("cannot start the client `{}`: {error}", self.command))
             })?;
             // A violation is among the findings.
             let _ = (case.play)(&mut stage).await;
-            Ok::<_, HarnessError>(stage.finish().await)
-        });
-        runtime.shutdown_background();
-        let (trace, findings) = played?;
-        let elapsed = trace.end();
-        Ok(Verdict {
-            findings,
-            warnings: Vec::new(),
-            unknown: Vec::new(),
-            context: RunContext {
-                in_real_time: true,
-                profile: Arc::default(),
-                ..RunContext::default()
-            },
-            inspection_start: trace.records().len(),
-            trace,
-            labels: Labels::new(),
-            played: elapsed,
-            elapsed,
+            Ok(stage.finish().await)
         })
-    }
-}
-
-/// The cases as entries of reports, by their ids: all whose id contains `filter`, or the one that it names exactly.
-pub fn entries(filter: Option<&str>) -> Vec<(&'static Case, Entry)> {
-    let is_exact = CASES.iter().any(|case| Some(case.id) == filter);
-    let matches = |case: &&Case| match filter {
-        Some(filter) if is_exact => case.id == filter,
-        Some(filter) => case.id.contains(filter),
-        None => true,
-    };
-    CASES
-        .iter()
-        .filter(matches)
-        .map(|case| (case, entry(case)))
-        .collect()
-}
-
-fn entry(case: &Case) -> Entry {
-    Entry {
-        id: case.id.to_owned(),
-        path: PathBuf::new(),
-        scenario: without_steps(case.title, Seam::Stream, Surface::Unified),
-        text: None,
     }
 }

@@ -1,35 +1,8 @@
 //! The rules of clients.
 
-use turnstile_judge::rules::RuleId;
+use crate::role::rule::role_rules;
 
-/// A rule that every client must satisfy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientRule {
-    /// Its name, which reports show.
-    pub name: &'static str,
-    /// The rule, in one sentence.
-    pub rule: &'static str,
-    /// The rules of the protocol that it follows from.
-    pub protocol: &'static [RuleId],
-}
-
-macro_rules! client_rules {
-    ($($(#[doc = $doc:literal])+ $constant:ident: $name:literal, $rule:literal, [$($id:literal),*];)*) => {
-        $(
-            $(#[doc = $doc])+
-            pub const $constant: ClientRule = ClientRule {
-                name: $name,
-                rule: $rule,
-                protocol: &[$(RuleId::named($id)),*],
-            };
-        )*
-
-        /// All rules.
-        pub const RULES: &[ClientRule] = &[$($constant),*];
-    };
-}
-
-client_rules! {
+role_rules! {
     /// Badges follow from the events.
     BADGES: "badges-converge",
         "The badges follow from the events, and after a reconnect from the snapshot.",
@@ -79,12 +52,10 @@ client_rules! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::role::rule::assert_well_formed;
 
     #[test]
     fn rules_are_sentences_and_name_rules_of_the_protocol() {
-        for rule in RULES {
-            assert!(rule.rule.ends_with('.'), "{}", rule.name);
-            assert!(rule.protocol.iter().all(|id| id.is_known()), "{}", rule.name);
-        }
+        assert_well_formed(RULES);
     }
 }

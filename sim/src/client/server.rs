@@ -13,41 +13,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::post;
 use fake_gateway::cut;
-use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use turnstile_events::observation::body_as_value;
 use turnstile_judge::oracle::history::parameter;
 
+use crate::role::socket::{Cut, Order, converse};
+
 /// The path of procedures.
 const PROCEDURES: &str = "/trpc/{procedure}";
-/// The length of the payload that a cut frame announces, in bytes.
-const CUT_PAYLOAD: u8 = 120;
-
-/// How a connection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// With a close frame.
-    Close,
-    /// With the end of the connection, and no close frame.
-    Lost,
-    /// With a reset of the connection.
-    Reset,
-    /// With a reset in the middle of a frame.
-    MidFrame,
-}
-
-/// An order to a connection.
-#[derive(Debug)]
-enum Order {
-    Frames(Vec<Value>),
-    End(Cut),
-}
 
 /// A stream that a client opened.
 #[derive(Debug, Clone)]
@@ -261,51 +237,7 @@ impl Server {
         let Ok(mut socket) = accepted else {
             return;
         };
-        loop {
-            tokio::select! {
-                biased;
-                order = orders.recv() => match order {
-                    Some(Order::Frames(frames)) => {
-                        for frame in frames {
-                            let text = Utf8Bytes::from(frame.to_string());
-                            if socket.feed(Message::Text(text)).await.is_err() {
-                                return;
-                            }
-                        }
-                        if socket.flush().await.is_err() {
-                            return;
-                        }
-                    }
-                    Some(Order::End(Cut::Close)) => {
-                        let frame = CloseFrame { code: CloseCode::Away, reason: "".into() };
-                        // The client may be gone.
-                        let _ = socket.close(Some(frame)).await;
-                        while let Some(Ok(_)) = socket.next().await {}
-                        return;
-                    }
-                    Some(Order::End(cut)) => return end(socket.get_mut(), cut).await,
-                    None => return,
-                },
-                received = socket.next() => if !matches!(received, Some(Ok(_))) {
-                    return;
-                },
-            }
-        }
-    }
-}
-
-/// Ends a connection without a close frame.
-async fn end(stream: &mut TcpStream, cut: Cut) {
-    if cut == Cut::MidFrame {
-        // The head of a text frame, and a third of its payload.
-        let mut bytes = vec![0x81, CUT_PAYLOAD];
-        bytes.extend(std::iter::repeat_n(b'{', usize::from(CUT_PAYLOAD) / 3));
-        let _ = stream.write_all(&bytes).await;
-        let _ = stream.flush().await;
-    }
-    if cut != Cut::Lost {
-        // The connection is dropped in any case.
-        let _ = stream.set_zero_linger();
+        converse(&mut socket, &mut orders, |_| ()).await;
     }
 }
 

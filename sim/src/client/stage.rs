@@ -8,24 +8,28 @@ use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{ConnectionEnd, Fault};
-use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::parties::SERVER;
-use turnstile_judge::trace::{SCRIPT, Trace, WORLD, What};
-use turnstile_seams::{ClockExt as _, Seams, real};
+use turnstile_judge::trace::{WORLD, What};
+use turnstile_seams::ClockExt as _;
 
 use super::Client;
 use super::comparison::{self, Difference};
 use super::model::{Model, SESSION};
-use super::process::{Line, Process};
-use super::rules::{ClientRule, RESUMES, RUNS};
-use super::server::{Called, Cut, Opened, Server};
-use crate::stage::Recorder;
+use super::process::{ClientProcess, Line};
+use super::rules::{RESUMES, RUNS};
+use super::server::{Called, Opened, Server};
+use crate::role::case::Step;
+use crate::role::record::Record;
+use crate::role::socket::Cut;
+use crate::script::Verdict;
 
 /// The party of the client under test.
 const CLIENT: &str = "client";
 /// The ticket of every stream, and the token of every call. The played server does not check them by signature.
 const TICKET: &str = "ticket-of-the-harness";
 pub(super) const TOKEN: &str = "token-of-the-harness";
+/// The close code of a server that ends.
+pub(super) const GOING_AWAY: u16 = 1001;
 /// How many times as long as everything else the start of a client may take.
 const STARTING: u32 = 6;
 /// How long the end of standard error is awaited after the end of the output.
@@ -35,24 +39,15 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(15);
 /// Time in which nothing should happen.
 const CALM: Duration = Duration::from_millis(150);
 
-/// A rule is violated, which is recorded, so the case stops early.
-#[derive(Debug)]
-pub(super) struct Violated;
-
-/// The result of a step of a case.
-pub(super) type Step<T = ()> = Result<T, Violated>;
-
 /// A case in progress.
-pub(super) struct Stage {
-    pub model: Model,
-    pub server: Server,
-    process: Process,
+pub struct Stage {
+    pub(super) record: Record,
+    pub(super) model: Model,
+    pub(super) server: Server,
+    process: ClientProcess,
     patience: Duration,
-    seams: Seams,
-    recorder: Recorder,
-    findings: Vec<Finding>,
     /// The session that the client was given.
-    pub session: Value,
+    pub(super) session: Value,
     /// Number of the open stream.
     stream: Option<usize>,
     /// Number of streams that were awaited.
@@ -63,17 +58,13 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts the server and the client.
-    pub async fn start(client: &Client) -> io::Result<Self> {
-        let seams = real::seams();
-        let recorder = Recorder::new(seams.clock.now(), seams.clock.clone());
+    pub(super) async fn start(client: &Client) -> io::Result<Self> {
         Ok(Self {
+            record: Record::begin(),
             model: Model::default(),
             server: Server::start()?,
-            process: Process::start(&client.command)?,
+            process: ClientProcess::start(&client.command)?,
             patience: client.patience,
-            seams,
-            recorder,
-            findings: Vec::new(),
             session: json!({}),
             stream: None,
             awaited: 0,
@@ -81,11 +72,11 @@ impl Stage {
         })
     }
 
-    /// Ends the client, and returns the trace and the findings.
-    pub async fn finish(mut self) -> (Trace, Vec<Finding>) {
-        if self.findings.is_empty() {
+    /// Ends the client, and returns the verdict.
+    pub(super) async fn finish(mut self) -> Verdict {
+        if self.record.is_clean() {
             self.order(json!({"do": "exit"})).await;
-            let clock = self.seams.clock.clone();
+            let clock = self.record.seams.clock.clone();
             let ended = clock.timeout(self.patience, async {
                 while self.process.line().await.is_some() {}
             });
@@ -94,45 +85,19 @@ impl Stage {
                     "the client did not end within {} s of `exit`",
                     self.patience.as_secs_f64()
                 );
-                self.find(&RUNS, text);
+                self.record.find(&RUNS, text);
             }
         }
-        (self.recorder.take(), self.findings)
-    }
-
-    fn elapsed(&self) -> Duration {
-        let now = self.seams.clock.now();
-        let elapsed = self.recorder.read(|trace| trace.since_beginning(now));
-        elapsed.unwrap_or_default()
-    }
-
-    /// Adds a finding.
-    pub fn find(&mut self, rule: &ClientRule, text: String) {
-        let finding = Finding {
-            rule: rule.name.to_owned(),
-            protocol: rule.protocol.to_vec(),
-            at: self.elapsed(),
-            message: None,
-            text,
-            severity: Severity::Violation,
-        };
-        self.findings.push(finding);
-    }
-
-    /// Adds a finding that ends the case.
-    pub fn violated<T>(&mut self, rule: &ClientRule, text: String) -> Step<T> {
-        self.find(rule, text);
-        Err(Violated)
+        self.record.into_verdict()
     }
 
     async fn order(&mut self, order: Value) {
-        let step = order.to_string();
-        self.recorder.record(SCRIPT, What::Step { line: 0, step });
+        self.record.step(order.to_string());
         self.process.order(&order).await;
     }
 
     /// Orders the client to connect, with a fetched session, and waits for its stream.
-    pub async fn connect(&mut self, session: Value) -> Step {
+    pub(super) async fn connect(&mut self, session: Value) -> Step {
         let authority = self.server.authority();
         self.session = session.clone();
         self.order(json!({
@@ -145,7 +110,7 @@ impl Stage {
     }
 
     /// Orders the client to send a message.
-    pub async fn send(&mut self, id: &str, text: &str) {
+    pub(super) async fn send(&mut self, id: &str, text: &str) {
         let authority = self.server.authority();
         self.order(json!({
             "do": "send", "url": format!("http://{authority}/trpc/send"), "token": TOKEN,
@@ -164,7 +129,7 @@ impl Stage {
 
     /// Waits for the next stream of the client that is not refused, checks its request, and sends it what a new
     /// connection gets.
-    pub async fn reconnected(&mut self) -> Step {
+    pub(super) async fn reconnected(&mut self) -> Step {
         let mut refused = Vec::new();
         let opened = loop {
             let Some(opened) = self.next_stream().await? else {
@@ -173,7 +138,7 @@ impl Stage {
                     "the client opened no stream within {seconds} s; {}",
                     self.process.condition()
                 );
-                return self.violated(&RESUMES, text);
+                return self.record.violated(&RESUMES, text);
             };
             if !opened.is_refused {
                 break opened;
@@ -191,7 +156,7 @@ impl Stage {
 
     /// The next stream; `None` if the client has ended or opens none in time.
     async fn next_stream(&mut self) -> Step<Option<Opened>> {
-        let clock = self.seams.clock.clone();
+        let clock = self.record.seams.clock.clone();
         let patience = self.time_for_stream();
         let server = self.server.clone();
         let number = self.awaited;
@@ -212,9 +177,9 @@ impl Stage {
             return Ok(None);
         };
         self.awaited += 1;
-        self.recorder.record(
+        self.record.observe(
             SERVER,
-            What::Observation(match opened.is_refused {
+            match opened.is_refused {
                 false => Observation::SocketOpened {
                     socket: self.awaited as u64,
                     to: CLIENT.to_owned(),
@@ -229,7 +194,7 @@ impl Stage {
                     status: Some(503),
                     error: "refused by the harness".to_owned(),
                 },
-            }),
+            },
         );
         Ok(Some(opened))
     }
@@ -242,7 +207,7 @@ impl Stage {
                     "the stream was opened with {}, not with the given `{name}`",
                     opened.path
                 );
-                return self.violated(&RESUMES, text);
+                return self.record.violated(&RESUMES, text);
             }
         }
         let (least, most) = (self.cursor, self.model.last());
@@ -251,85 +216,89 @@ impl Stage {
             _ => {
                 let path = &opened.path;
                 let text = format!("the stream was opened with {path}; the cursor is from {least} to {most}");
-                self.violated(&RESUMES, text)
+                self.record.violated(&RESUMES, text)
             }
         }
     }
 
     /// Writes frames to the open stream. Without one they are only in the model.
-    pub fn write(&mut self, frames: Vec<Value>) {
+    pub(super) fn write(&mut self, frames: Vec<Value>) {
         let Some(stream) = self.stream else {
             return;
         };
         for frame in &frames {
             let (socket, frame) = (stream as u64 + 1, frame.clone());
-            self.recorder.record(
-                SERVER,
-                What::Observation(Observation::FrameSent { socket, frame }),
-            );
+            self.record
+                .observe(SERVER, Observation::FrameSent { socket, frame });
         }
         self.server.write(stream, frames);
     }
 
     /// Makes an event in the model and writes it.
-    pub fn emit(&mut self, event: impl FnOnce(&mut Model) -> Value) {
+    pub(super) fn emit(&mut self, event: impl FnOnce(&mut Model) -> Value) {
         let frame = event(&mut self.model);
         self.write(vec![frame]);
     }
 
     /// Announces a cut to the client and ends its stream.
-    pub async fn cut(&mut self, cut: Cut) {
+    pub(super) async fn cut(&mut self, cut: Cut) {
         self.order(json!({"do": "cut-follows"})).await;
         let Some(stream) = self.stream.take() else {
             return;
         };
         let end = match cut {
-            Cut::Close | Cut::Lost => ConnectionEnd::Finish,
+            Cut::Close(_) | Cut::Lost => ConnectionEnd::Finish,
             Cut::Reset | Cut::MidFrame => ConnectionEnd::Reset,
         };
         let fault = Fault::end_of(SERVER, CLIENT, end);
-        self.recorder
-            .record(WORLD, What::World(WorldEvent::ended_connections(&fault, 1)));
-        self.recorder.record(
+        self.record
+            .note(WORLD, What::World(WorldEvent::ended_connections(&fault, 1)));
+        self.record.observe(
             SERVER,
-            What::Observation(Observation::SocketClosed {
+            Observation::SocketClosed {
                 socket: stream as u64 + 1,
-                code: (cut == Cut::Close).then_some(1001),
+                code: match cut {
+                    Cut::Close(code) => Some(code),
+                    _ => None,
+                },
                 by: ClosedBy::Itself,
-            }),
+            },
         );
         self.server.end(stream, cut);
     }
 
     /// Waits until the client's view is what follows from the events.
-    pub async fn shows_everything(&mut self) -> Step {
+    pub(super) async fn shows_everything(&mut self) -> Step {
         self.shows(comparison::difference).await?;
         self.cursor = self.model.last();
         Ok(())
     }
 
     /// Waits until a view has no difference.
-    pub async fn shows(&mut self, differs: impl Fn(&Value, &Model, &Value) -> Option<Difference>) -> Step {
-        let deadline = self.seams.clock.now() + self.patience;
+    pub(super) async fn shows(
+        &mut self,
+        differs: impl Fn(&Value, &Model, &Value) -> Option<Difference>,
+    ) -> Step {
+        let deadline = self.record.seams.clock.now() + self.patience;
         loop {
             let view = self.view().await?;
             if let Some((rule, text)) = comparison::malformed(&view) {
-                return self.violated(rule, text);
+                return self.record.violated(rule, text);
             }
             let Some((rule, text)) = differs(&view, &self.model, &self.session) else {
                 return Ok(());
             };
-            if self.seams.clock.now() >= deadline {
-                return self.violated(rule, text);
+            if self.record.seams.clock.now() >= deadline {
+                return self.record.violated(rule, text);
             }
-            self.seams.clock.sleep(REPORT_INTERVAL).await;
+            self.record.seams.clock.sleep(REPORT_INTERVAL).await;
         }
     }
 
     /// Asks the client for its view.
     async fn view(&mut self) -> Step<Value> {
         self.process.order(&json!({"do": "report"})).await;
-        let clock = self.seams.clock.clone();
+        let clock = self.record.seams.clock.clone();
         let patience = self.patience;
         let waiting = async {
             loop {
@@ -350,12 +319,12 @@ impl Stage {
                 // Without an end there is no last word on standard error.
                 let _ = clock.timeout(LAST_WORDS, self.process.ended()).await;
                 let text = format!("{text}; {}", self.process.condition());
-                self.violated(&RUNS, text)
+                self.record.violated(&RUNS, text)
             }
             Err(_) => {
                 let seconds = patience.as_secs_f64();
                 let condition = self.process.condition();
-                self.violated(
+                self.record.violated(
                     &RUNS,
                     format!("the client did not answer `report` within {seconds} s; {condition}"),
                 )
@@ -364,8 +333,8 @@ impl Stage {
     }
 
     /// Waits until the client has made that many calls.
-    pub async fn calls(&mut self, count: usize) -> Option<Vec<Called>> {
-        let clock = self.seams.clock.clone();
+    pub(super) async fn calls(&mut self, count: usize) -> Option<Vec<Called>> {
+        let clock = self.record.seams.clock.clone();
         let server = self.server.clone();
         let waiting = async {
             while server.calls().len() < count {
@@ -377,7 +346,7 @@ impl Stage {
     }
 
     /// Lets a short time pass in which nothing should happen.
-    pub async fn calm(&self) {
-        self.seams.clock.sleep(CALM).await;
+    pub(super) async fn calm(&self) {
+        self.record.seams.clock.sleep(CALM).await;
     }
 }

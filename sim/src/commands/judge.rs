@@ -19,7 +19,7 @@ use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::recording_file;
 use super::report_files::ReportArguments;
-use super::reporting::Reporting;
+use super::reporting::{Remembering, Reporting};
 
 /// Arguments of `turnstile judge`.
 #[derive(Args)]
@@ -47,7 +47,13 @@ pub(crate) fn judge(arguments: &JudgeArguments) -> io::Result<Exit> {
         .with_clock("recorded");
     let files = arguments.reports.files(count, false, arguments.shown.detail());
     let expectations = Expectations::default();
-    let mut reporting = Reporting::start(count, terminal, files, expectations.follow());
+    let mut reporting = Reporting::start(
+        count,
+        terminal,
+        files,
+        expectations.follow(),
+        Remembering::Nothing,
+    );
     let mut are_read = true;
     for file in arguments
         .files

@@ -22,7 +22,7 @@ use super::interruption::Interruption;
 use super::library::LibraryArguments;
 use super::live_server::{AT_ONCE, LONG_PATIENCE, PATIENCE, given_for, own, seed};
 use super::report_files::ReportArguments;
-use super::reporting::Reporting;
+use super::reporting::{Remembering, Reporting};
 use super::target::{TargetArguments, quoted};
 
 /// The default speed of a server that the harness starts: fast enough for most scenarios, and slow compared with the
@@ -118,8 +118,15 @@ pub(crate) fn run_live(
     let (shown, files) = (reports.shown, reports.files);
     let terminal = shown.terminal(files.terminal()).in_real_time(live.setup.speed);
     let files = files.files(entries.len(), false, shown.detail());
+    let expectations = reports.expectations.follow();
     let mut run = Run {
-        reporting: Reporting::start(entries.len(), terminal, files, reports.expectations.follow()),
+        reporting: Reporting::start(
+            entries.len(),
+            terminal,
+            files,
+            expectations,
+            Remembering::Failures,
+        ),
         reports,
         interruption,
         is_given,

@@ -16,6 +16,7 @@
 //! | `recording_file` | recordings on the command line |
 //! | `baseline` | expected failures |
 //! | `target` | options that describe a server under test |
+//! | `role` | what `client` and `wrapper` share |
 //! | `arguments`, `reporting` | arguments and reporters that several commands share |
 //! | all others | the command of that name |
 //!
@@ -57,6 +58,7 @@ pub(crate) mod reference_server;
 pub(crate) mod replay;
 mod report_files;
 mod reporting;
+mod role;
 pub(crate) mod run;
 pub(crate) mod scenario_from;
 pub(crate) mod schema;
@@ -72,3 +74,4 @@ mod target;
 pub(crate) mod tokens;
 pub(crate) mod up;
 mod watching;
+pub(crate) mod wrapper;

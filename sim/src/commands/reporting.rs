@@ -16,12 +16,21 @@ use super::last_failed::LastFailed;
 use super::progress::progress_bar;
 use super::report_files::ReportFiles;
 
+/// Which failures `run --last-failed` plays again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remembering {
+    /// Those of this run.
+    Failures,
+    /// Those of earlier runs: these plays are none of `run`.
+    Nothing,
+}
+
 /// The reporters of a run.
 pub(crate) struct Reporting<'a, W> {
     bar: ProgressBar,
     terminal: TerminalReporter<W>,
     files: ReportFiles<'a>,
-    last_failed: LastFailed,
+    last_failed: Option<LastFailed>,
     following: Following<'a>,
     /// The first error.
     error: Option<io::Error>,
@@ -35,13 +44,14 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         terminal: TerminalReporter<W>,
         files: ReportFiles<'a>,
         following: Following<'a>,
+        remembering: Remembering,
     ) -> Self {
         Self {
             following,
             bar: progress_bar(plays),
             terminal,
             files,
-            last_failed: LastFailed::read(),
+            last_failed: (remembering == Remembering::Failures).then(LastFailed::read),
             error: None,
             start: now(),
         }
@@ -54,7 +64,9 @@ impl<'a, W: io::Write> Reporting<'a, W> {
 
     /// Reports an event. After an error, later events are still reported.
     pub(crate) fn report(&mut self, event: &Event) {
-        self.last_failed.note(event);
+        if let Some(last_failed) = &mut self.last_failed {
+            last_failed.note(event);
+        }
         if let Event::Played { played, .. } = event {
             self.following.add(played);
         }
@@ -76,7 +88,9 @@ impl<'a, W: io::Write> Reporting<'a, W> {
         self.bar.finish_and_clear();
         interruption.begin_to_write();
         note_partial(interruption);
-        self.last_failed.write();
+        if let Some(last_failed) = &self.last_failed {
+            last_failed.write();
+        }
         if !interruption.is_asked_for() {
             for stale in self.following.stale() {
                 self.write(&stale.event());

@@ -23,7 +23,7 @@ use super::last_failed::LastFailed;
 use super::library::ScenarioArguments;
 use super::live::{LiveArguments, Reports, run_live};
 use super::report_files::ReportArguments;
-use super::reporting::Reporting;
+use super::reporting::{Remembering, Reporting};
 use super::seeds::{Plays, SeedsArguments, ServersArguments};
 use super::watching::Watched;
 
@@ -219,7 +219,13 @@ impl Runner<'_> {
             .reports
             .files(count, with_seed, arguments.shown.detail());
         let terminal = terminal.with_seed(with_seed);
-        let mut reporting = Reporting::start(count, terminal, files, self.expectations.follow());
+        let mut reporting = Reporting::start(
+            count,
+            terminal,
+            files,
+            self.expectations.follow(),
+            Remembering::Failures,
+        );
         let bar = reporting.bar();
         workers::in_order(
             arguments.shard.of(plays),

@@ -1,4 +1,4 @@
-//! Tests in real time: live servers, seeds against them, load, `turnstile up`.
+//! Tests in real time: live servers, seeds against them, load, `turnstile up`, wrappers.
 //!
 //! A separate binary, because `cargo test` runs binaries one after another: no other test of this project competes for
 //! the machine.
@@ -18,3 +18,4 @@ mod soak;
 mod test_clock;
 mod up;
 mod up_page;
+mod wrappers;

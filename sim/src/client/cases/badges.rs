@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use crate::client::server::Cut;
-use crate::client::stage::{Stage, Step};
+use crate::client::stage::Stage;
+use crate::role::case::Step;
+use crate::role::socket::Cut;
 
 const FIRST: &str = "msg_0123456789abAAAAAAAAAAAAAA";
 const SECOND: &str = "msg_0123456789abBBBBBBBBBBBBBB";

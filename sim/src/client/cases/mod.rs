@@ -5,35 +5,11 @@ mod requests;
 mod stream;
 mod transcript;
 
-use std::future::Future;
-use std::pin::Pin;
-
-use super::stage::{Stage, Step};
-
-/// What a case does.
-type Play = for<'a> fn(&'a mut Stage) -> Pin<Box<dyn Future<Output = Step> + 'a>>;
-
-/// A case.
-pub struct Case {
-    /// Its id, which reports show.
-    pub id: &'static str,
-    /// What the client must do, as a sentence.
-    pub title: &'static str,
-    pub(super) play: Play,
-}
-
-macro_rules! cases {
-    ($($module:ident: { $($function:ident: $id:literal, $title:literal;)* })*) => {
-        /// All cases.
-        pub const CASES: &[Case] = &[$($(Case {
-            id: concat!("client/", $id),
-            title: $title,
-            play: |stage| Box::pin($module::$function(stage)),
-        }),*),*];
-    };
-}
+use super::stage::Stage;
+use crate::role::case::cases;
 
 cases! {
+    "client", Stage,
     badges: {
         turn: "badges-of-a-turn", "a message is queued until it is sent";
         undelivered: "failed-to-deliver", "a message that fails in the queue has the badge of a failure";

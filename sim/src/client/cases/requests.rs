@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::client::model::SESSION;
 use crate::client::rules::SEND;
 use crate::client::server::{Answer, Called};
-use crate::client::stage::{Stage, Step, TOKEN};
+use crate::client::stage::{Stage, TOKEN};
+use crate::role::case::Step;
 
 const MESSAGE: &str = "msg_0123456789abAAAAAAAAAAAAAA";
 const TEXT: &str = "Fix the \"test\" 🎉";
@@ -37,16 +38,20 @@ fn mistake(call: &Called) -> Option<String> {
 async fn sends(stage: &mut Stage, count: usize) -> Step {
     let Some(_) = stage.calls(count).await else {
         let made = stage.server.calls().len();
-        return stage.violated(&SEND, format!("the client made {made} calls, not {count}"));
+        return stage
+            .record
+            .violated(&SEND, format!("the client made {made} calls, not {count}"));
     };
     stage.calm().await;
     let calls = stage.server.calls();
     if let Some(text) = calls.iter().find_map(mistake) {
-        return stage.violated(&SEND, text);
+        return stage.record.violated(&SEND, text);
     }
     if calls.len() > count {
         let made = calls.len();
-        return stage.violated(&SEND, format!("the client made {made} calls, not {count}"));
+        return stage
+            .record
+            .violated(&SEND, format!("the client made {made} calls, not {count}"));
     }
     Ok(())
 }

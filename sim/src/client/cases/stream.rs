@@ -5,8 +5,9 @@ use serde_json::json;
 use crate::client::comparison::difference;
 use crate::client::model::{Model, kilo};
 use crate::client::rules::UNKNOWN;
-use crate::client::server::Cut;
-use crate::client::stage::{Stage, Step};
+use crate::client::stage::{GOING_AWAY, Stage};
+use crate::role::case::Step;
+use crate::role::socket::Cut;
 
 const MESSAGE: &str = "msg_0123456789abAAAAAAAAAAAAAA";
 const ANSWER: &str = "msg_0123456789abZZZZZZZZZZZZZZ";
@@ -56,7 +57,7 @@ pub(super) async fn closed(stage: &mut Stage) -> Step {
     stage.connect(json!({})).await?;
     answer(stage, "one");
     stage.shows_everything().await?;
-    stage.cut(Cut::Close).await;
+    stage.cut(Cut::Close(GOING_AWAY)).await;
     stage.model.queue(MESSAGE);
     stage.reconnected().await?;
     stage.shows_everything().await

@@ -2,6 +2,8 @@
 //!
 //! It provides real sockets and the real clock. The behaviour of the fakes is not here.
 
+mod wrapper;
+
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use tokio::runtime::Builder;
 use turnstile_events::observation::{Observation, Observer, Probe};
 use turnstile_seams::real::{self, MachineClock};
 use turnstile_seams::{BoxFuture, Clock as _, Listener, Seams};
+
+pub use self::wrapper::{WRAPPER_ABOUT, WrapperArguments, run_wrapper};
 
 /// Last paragraph of every fake's help.
 pub const AFTER_HELP: &str = "\

@@ -1,0 +1,34 @@
+//! What judges of a single party share: the party is a process of its own, and the harness is the rest of its world.
+//!
+//! | file | content |
+//! |---|---|
+//! | `rule` | a rule of a party: its name and text |
+//! | `case` | a case, and its entry in reports |
+//! | `record` | the trace and the findings of a case |
+//! | `process` | the process of the party |
+//! | `socket` | the harness's end of a WebSocket, and the ways in which it ends |
+//!
+//! The parties are `client` and `wrapper`.
+
+pub mod case;
+pub(crate) mod process;
+pub(crate) mod record;
+pub mod rule;
+pub(crate) mod socket;
+
+use tokio::runtime::Builder;
+
+use crate::script::{HarnessError, Verdict};
+
+/// Runs a case on a runtime of its own, which ends with it.
+pub(crate) fn play(
+    case: impl Future<Output = Result<Verdict, HarnessError>>,
+) -> Result<Verdict, HarnessError> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| HarnessError::NoServer(error.to_string()))?;
+    let verdict = runtime.block_on(case);
+    runtime.shutdown_background();
+    verdict
+}

@@ -1,0 +1,110 @@
+//! The trace and the findings of a case.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use turnstile_events::observation::{Observation, Probe};
+use turnstile_judge::oracle::history::RunContext;
+use turnstile_judge::oracle::{Finding, Severity};
+use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
+use turnstile_seams::{Seams, real};
+
+use super::case::{Step, Violated};
+use super::rule::RoleRule;
+use crate::script::Verdict;
+use crate::stage::Recorder;
+
+/// What happens in a case, and what is wrong with it.
+pub(crate) struct Record {
+    pub seams: Seams,
+    recorder: Recorder,
+    findings: Vec<Finding>,
+}
+
+impl Record {
+    /// An empty record of a case that begins now.
+    pub fn begin() -> Self {
+        let seams = real::seams();
+        Self {
+            recorder: Recorder::new(seams.clock.now(), seams.clock.clone()),
+            seams,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Records an event.
+    pub fn note(&self, party: &str, what: What) {
+        self.recorder.record(party, what);
+    }
+
+    /// Records what a party sends or receives.
+    pub fn observe(&self, party: &str, observation: Observation) {
+        self.note(party, What::Observation(observation));
+    }
+
+    /// Records a step of the case.
+    pub fn step(&self, step: String) {
+        self.note(SCRIPT, What::Step { line: 0, step });
+    }
+
+    /// A probe whose observations are recorded.
+    pub fn probe(&self, party: &str) -> Probe {
+        Probe::new(party, Arc::new(self.recorder.clone()))
+    }
+
+    /// The recorder itself, for tasks.
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+
+    fn elapsed(&self) -> Duration {
+        let now = self.seams.clock.now();
+        let elapsed = self.recorder.read(|trace| trace.since_beginning(now));
+        elapsed.unwrap_or_default()
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// Adds a finding.
+    pub fn find(&mut self, rule: &RoleRule, text: String) {
+        let finding = Finding {
+            rule: rule.name.to_owned(),
+            protocol: rule.protocol.to_vec(),
+            at: self.elapsed(),
+            message: None,
+            text,
+            severity: Severity::Violation,
+        };
+        self.findings.push(finding);
+    }
+
+    /// Adds a finding that ends the case.
+    pub fn violated<T>(&mut self, rule: &RoleRule, text: String) -> Step<T> {
+        self.find(rule, text);
+        Err(Violated)
+    }
+
+    /// The verdict, at the end of the case.
+    pub fn into_verdict(self) -> Verdict {
+        let trace: Trace = self.recorder.take();
+        let elapsed = trace.end();
+        Verdict {
+            findings: self.findings,
+            warnings: Vec::new(),
+            unknown: Vec::new(),
+            context: RunContext {
+                in_real_time: true,
+                profile: Arc::default(),
+                ..RunContext::default()
+            },
+            inspection_start: trace.records().len(),
+            trace,
+            labels: Labels::new(),
+            played: elapsed,
+            elapsed,
+        }
+    }
+}
