@@ -108,7 +108,7 @@ impl App {
             self.services.profile.clone(),
         );
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        self.host(&mut sessions, key, session)
+        self.host(&mut sessions, key, session, None)
     }
 
     /// Removes a session that was never stored.
@@ -133,9 +133,7 @@ impl App {
         match (self.restore)(key) {
             Ok(Some(session)) => {
                 tracing::debug!(user = %key.user, session = %key.session, "session resumed");
-                let handle = self.host(&mut sessions, key, session);
-                handle.send(Input::Resume);
-                Ok(handle)
+                Ok(self.host(&mut sessions, key, session, Some(Input::Resume)))
             }
             Ok(None) => {
                 sessions.remove(key);
@@ -148,8 +146,15 @@ impl App {
         }
     }
 
-    fn host(&self, sessions: &mut Sessions, key: &SessionKey, session: Session) -> SessionHandle {
-        let handle = host::spawn(key.clone(), session, self.restore.clone(), self.services.clone());
+    fn host(
+        &self,
+        sessions: &mut Sessions,
+        key: &SessionKey,
+        session: Session,
+        first: Option<Input>,
+    ) -> SessionHandle {
+        let (restore, services) = (self.restore.clone(), self.services.clone());
+        let handle = host::spawn(key.clone(), session, first, restore, services);
         sessions.insert(key.clone(), handle.clone());
         handle
     }

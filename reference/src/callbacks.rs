@@ -4,6 +4,7 @@
 //! by the idempotency key in its body (R8.22).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -65,7 +66,10 @@ impl DurableQueue {
     ///
     /// If the store fails.
     pub fn resume(&self) -> Result<(), crate::store::StoreError> {
-        for (number, job) in self.store.jobs()? {
+        for (number, mut job) in self.store.jobs()? {
+            // A clock that was set back while the server was down has put it off (R7.36).
+            let latest = self.after(self.wait_after(job.failed_attempts));
+            job.due_at = job.due_at.min(latest);
             tokio::spawn(self.clone().consume(number, job));
         }
         Ok(())
@@ -97,10 +101,7 @@ impl DurableQueue {
             }
             ServerMark::ReceiverPutOff.hit();
             tracing::warn!(%owner, attempt, error, "callback failed, retry scheduled");
-            let delay = self.profile.callback_retry_base * 2_u32.pow(attempt - 1);
-            let due_at = self.seams.clock.now().checked_add(delay);
-            // Only the longest delays of a profile lead beyond the last time.
-            job.due_at = due_at.unwrap_or(Timestamp::MAX);
+            job.due_at = self.after(self.wait_after(attempt));
             // If this write is lost, a restart repeats a request; the receiver recognizes it by its key.
             if let Err(error) = self.store.update_job(number, &job) {
                 tracing::warn!(%owner, error = &error as &dyn std::error::Error, "callback attempt not recorded");
@@ -113,6 +114,20 @@ impl DurableQueue {
             );
             self.seams.clock.sleep(self.profile.commit_retry_delay).await;
         }
+    }
+
+    /// The time before the next request of a job, from its submission or the last one of that many failures.
+    fn wait_after(&self, failures: u32) -> Duration {
+        match failures.checked_sub(1) {
+            None => self.profile.callback_latency,
+            Some(earlier) => self.profile.callback_retry_base * 2_u32.pow(earlier),
+        }
+    }
+
+    /// The time that long from now, or the last one: only the longest delays of a profile lead beyond it.
+    fn after(&self, delay: Duration) -> Timestamp {
+        let time = self.seams.clock.now().checked_add(delay);
+        time.unwrap_or(Timestamp::MAX)
     }
 
     async fn request(&self, job: &StoredJob) -> Attempt {

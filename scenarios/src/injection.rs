@@ -6,8 +6,8 @@ use serde::de::DeserializeSeed;
 use serde::ser::{SerializeMap as _, SerializeStruct as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use turnstile_fault::{
-    Answer, ConnectionEnd, CrashPoint, Fault, FaultKind, Lapse, Link, LinkEffect, QueueBehaviour,
-    WrapperBehaviour, is_default,
+    Answer, ClockChange, ConnectionEnd, CrashPoint, Fault, FaultKind, Lapse, Link, LinkEffect,
+    QueueBehaviour, WrapperBehaviour, is_default,
 };
 
 use crate::disk::DiskStep;
@@ -73,6 +73,11 @@ impl<'de> DeserializeSeed<'de> for OfKind {
                 let host = Machine::Server.name().to_owned();
                 Injection::new(Fault::Disk { host, is, at }, r#for)
             }
+            FaultKind::Clock => {
+                let set = ClockChange::deserialize(deserializer)?;
+                let host = Machine::Server.name().to_owned();
+                Injection::new(Fault::Clock { host, set }, None)
+            }
             network => {
                 let arguments = NetworkStep(Some(network)).deserialize(deserializer)?;
                 in_network(network, arguments)
@@ -128,6 +133,7 @@ impl Serialize for Injection {
                 r#for: self.lasts,
             }
             .serialize(serializer),
+            Fault::Clock { set, .. } => set.serialize(serializer),
             Fault::Queue { is } => Lasting {
                 is: *is,
                 lasts: self.lasts,
@@ -167,6 +173,7 @@ pub(crate) fn schema_of(kind: FaultKind, generator: &mut SchemaGenerator) -> Sch
         FaultKind::Receiver => generator.subschema_for::<Receiver>(),
         FaultKind::Queue => generator.subschema_for::<Lasting<QueueBehaviour>>(),
         FaultKind::Disk => generator.subschema_for::<DiskStep>(),
+        FaultKind::Clock => generator.subschema_for::<ClockChange>(),
         network => NetworkStep(Some(network)).schema(generator),
     }
 }

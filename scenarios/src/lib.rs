@@ -81,9 +81,10 @@ pub use surface::{Surface, Surfaces};
 pub use text::{printable, shortened};
 pub use ticket::Ticket;
 pub use turnstile_fault::{
-    Answer, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, DiskOperation, Failure, Fault, FaultKind,
-    Finalizing, GateVerdict, JobBehaviour, JobCode, Lapse, LateAnswer, Link, LinkEffect, OddAnswer,
-    OddAnswers, PartChange, Preparing, QueueBehaviour, ReadyBehaviour, ReadyCode, Status, WrapperBehaviour,
+    Answer, ClockChange, Completion, ConnectionEnd, CrashPoint, DiskBehaviour, DiskOperation, Failure, Fault,
+    FaultKind, Finalizing, GateVerdict, JobBehaviour, JobCode, Lapse, LateAnswer, Link, LinkEffect,
+    OddAnswer, OddAnswers, PartChange, Preparing, QueueBehaviour, ReadyBehaviour, ReadyCode, Status,
+    WrapperBehaviour,
 };
 pub use user::{UserName, UserNameError};
 pub use wait::{Await, AwaitedEvent, Condition, DEFAULT_WITHIN, Moment};

@@ -40,12 +40,6 @@ use crate::cut;
 
 /// The time between the acceptance of a turn and its first event, unless it is configured (R11.51).
 const AGENT_LATENCY: Duration = Duration::ZERO;
-/// The default of [`WrapperConfig::reconnect_pauses`].
-const RECONNECT_PAUSES: [Duration; 3] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-];
 /// The default of [`WrapperConfig::abandons_after`]: long enough for the request to be sent.
 const ABANDONS_AFTER: Duration = Duration::from_millis(5);
 
@@ -58,7 +52,7 @@ pub struct WrapperConfig {
     pub version: String,
     /// The time between the acceptance of a turn and its first event (R11.51).
     pub latency: Duration,
-    /// The pauses before attempts to reconnect a lost ingest. It gives up after the last attempt (R11.29).
+    /// The pause before each attempt to reconnect. It gives up after the last attempt (R11.29, R11.31).
     pub reconnect_pauses: Vec<Duration>,
     /// The time after which it gives up opening an ingest, as a misbehaviour (R11.28).
     pub abandons_after: Duration,
@@ -67,6 +61,12 @@ pub struct WrapperConfig {
 impl WrapperConfig {
     /// The default of [`WrapperConfig::version`].
     pub const VERSION: &str = "1.0.0";
+    /// The default of [`WrapperConfig::reconnect_pauses`] (R11.29).
+    pub const RECONNECT_PAUSES: [Duration; 3] = [
+        Duration::from_secs(1),
+        Duration::from_secs(2),
+        Duration::from_secs(4),
+    ];
 
     /// Settings with the defaults, for a gateway with that base URL.
     pub fn new(gateway_url: impl Into<String>) -> Self {
@@ -74,7 +74,7 @@ impl WrapperConfig {
             gateway_url: gateway_url.into(),
             version: Self::VERSION.to_owned(),
             latency: AGENT_LATENCY,
-            reconnect_pauses: RECONNECT_PAUSES.to_vec(),
+            reconnect_pauses: Self::RECONNECT_PAUSES.to_vec(),
             abandons_after: ABANDONS_AFTER,
         }
     }

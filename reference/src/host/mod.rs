@@ -87,8 +87,14 @@ struct SessionHost {
     requests: WrapperRequests,
 }
 
-/// Starts the task of a session.
-pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<Services>) -> SessionHandle {
+/// Starts the task of a session, with an input that it handles before any other and before any deadline.
+pub fn spawn(
+    key: SessionKey,
+    session: Session,
+    first: Option<Input>,
+    restore: Restore,
+    services: Arc<Services>,
+) -> SessionHandle {
     let (mailbox, commands) = mpsc::unbounded_channel();
     let host = SessionHost {
         key,
@@ -104,12 +110,16 @@ pub fn spawn(key: SessionKey, session: Session, restore: Restore, services: Arc<
         last_socket: 0,
         requests: WrapperRequests::default(),
     };
-    tokio::spawn(host.run(commands));
+    tokio::spawn(host.run(first, commands));
     SessionHandle { mailbox }
 }
 
 impl SessionHost {
-    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn run(mut self, first: Option<Input>, mut commands: mpsc::UnboundedReceiver<Command>) {
+        // A deadline that passed while the server was down must not fire before it is postponed (R7.28).
+        if let Some(first) = first {
+            self.handle_durably(first).await;
+        }
         while !self.gone {
             let clock = self.services.clock.clone();
             let deadline = match (&self.stale, self.waiting.is_empty()) {

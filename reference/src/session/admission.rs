@@ -92,7 +92,7 @@ impl Session {
     }
 
     fn admit_or_repeat(&mut self, admission: Admission, step: &mut Step) -> Result<Ack, Refusal> {
-        let message = self.message_from(step.now, admission)?;
+        let message = self.message_from(self.queue.next_creation(step.now), admission)?;
         if self.imported.answers(&message.id) {
             let text = format!("Message {} is an older service's", message.id);
             return Err(Refusal::bad_request(text));

@@ -3,6 +3,7 @@
 //! Their effects are decided elsewhere.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,14 @@ impl Deadlines {
         }
     }
 
+    /// Moves each deadline that is further away than its longest time to that time. A clock that was set back while the
+    /// server was down has put it off (R7.36).
+    pub fn bring_near(&mut self, now: Timestamp, longest: impl Fn(&Deadline) -> Duration) {
+        for (deadline, at) in &mut self.0 {
+            *at = (*at).min(after(now, longest(deadline)));
+        }
+    }
+
     /// Clears all deadlines except retries of callbacks.
     pub fn keep_callbacks_only(&mut self) {
         self.0
@@ -134,6 +143,11 @@ impl Deadlines {
         rows_of(&deadline).due.hit();
         Some(deadline)
     }
+}
+
+/// The time that long after `now`, or the last one: only the longest durations of a profile lead beyond it.
+pub(super) fn after(now: Timestamp, duration: Duration) -> Timestamp {
+    now.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 /// The coverage marks of a deadline.

@@ -242,7 +242,7 @@ impl Session {
 
     /// The delay from the last of that number of failures to the next delivery. `None` if it exhausts the message
     /// (R4.9).
-    fn retry_delay(&self, failures: usize, step: &Step) -> Option<Duration> {
+    pub(super) fn retry_delay(&self, failures: usize, step: &Step) -> Option<Duration> {
         let delays = if self.is_warm() {
             &step.profile.delivery_retry_delays_warm
         } else {

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, after};
 use super::events::{self, Persistence, name};
 use super::frame::{Frame, Meaning};
 use super::settlement::INTERRUPTED_BY_USER;
@@ -124,7 +124,8 @@ impl Session {
             let at = execution
                 .started_at
                 .saturating_add(step.profile.execution_timeout);
-            let at = at.unwrap_or(Timestamp::MAX).max(earliest);
+            let latest = after(step.now, step.profile.execution_timeout).max(earliest);
+            let at = at.unwrap_or(Timestamp::MAX).clamp(earliest, latest);
             self.supervision
                 .set(Deadline::ImportedTimeout(id.clone()), at, step);
             let grace = Deadline::ImportedGrace(id);

@@ -4,11 +4,18 @@
 //! of the queue (R4.4). Deliveries and ends of messages are decided elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::deadline::after;
 use super::step::Step;
 use crate::coverage::ServerMark;
 use crate::identity::{MessageId, WrapperRunId};
 use crate::model::message::{Message, Outcome};
+
+/// The least distance of two times of creation, if the clock does not show one.
+const CREATION_STEP: Duration = Duration::from_millis(1);
 
 /// The messages of a session.
 #[derive(Debug, Clone)]
@@ -16,6 +23,8 @@ pub(super) struct Queue {
     messages: BTreeMap<MessageId, Message>,
     /// The ids of unfinished messages.
     unfinished: BTreeSet<MessageId>,
+    /// The latest time of creation.
+    latest_creation: Option<Timestamp>,
 }
 
 impl Queue {
@@ -24,6 +33,7 @@ impl Queue {
         let unfinished = messages.iter().filter(|message| !message.is_terminal());
         Self {
             unfinished: unfinished.map(|message| message.id.clone()).collect(),
+            latest_creation: messages.iter().map(|message| message.created_at).max(),
             messages: messages
                 .into_iter()
                 .map(|message| (message.id.clone(), message))
@@ -93,10 +103,19 @@ impl Queue {
             .filter(move |message| message.accepted_by.as_ref() == Some(run))
     }
 
+    /// The time of creation of a message that is admitted now: after all others, whatever the clock shows (R4.25).
+    pub fn next_creation(&self, now: Timestamp) -> Timestamp {
+        match self.latest_creation {
+            Some(latest) if latest > now => after(latest, CREATION_STEP),
+            _ => now,
+        }
+    }
+
     /// Adds a new message.
     pub fn admit(&mut self, message: Message, step: &mut Step) {
         step.write_message(&message.id);
         self.unfinished.insert(message.id.clone());
+        self.latest_creation = self.latest_creation.max(Some(message.created_at));
         self.messages.insert(message.id.clone(), message);
     }
 

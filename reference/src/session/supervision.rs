@@ -2,7 +2,10 @@
 //!
 //! Deadlines are set and cleared here. `timing` has their effects.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use turnstile_profile::Profile;
 
 use super::deadline::{Deadline, Deadlines};
 use super::step::Step;
@@ -111,11 +114,15 @@ impl Supervision {
         self.deadlines.put_off(&Deadline::NoOutput, |at| at + interval);
     }
 
-    /// Postpones deadlines that have passed, after a restart.
+    /// Postpones deadlines that have passed, after a restart, and brings those near that a clock put off.
     pub fn put_off_past(&mut self, step: &mut Step) {
         step.write_core();
         let earliest = step.now + step.profile.resume_delay;
         self.deadlines.put_off_past(step.now, earliest);
+        let profile = &step.profile;
+        self.deadlines
+            .bring_near(step.now, |deadline| longest(profile, deadline));
+        self.idle_since = self.idle_since.map(|since| since.min(step.now));
     }
 
     /// Keeps only the retries of callbacks, after a deletion.
@@ -277,4 +284,26 @@ impl Supervision {
             ServerMark::GraceOnBoot.hit();
         }
     }
+}
+
+/// The longest time from the beginning of a deadline to its end.
+fn longest(profile: &Profile, deadline: &Deadline) -> Duration {
+    match deadline {
+        Deadline::Grace | Deadline::ImportedGrace(_) => profile.disconnect_grace,
+        Deadline::Ping => profile.ping_interval,
+        Deadline::Pong => profile.pong_timeout,
+        Deadline::NoOutput => profile.no_output_timeout,
+        Deadline::Reconciliation => profile.idle_reconciliation_delay,
+        Deadline::ReadyOnly => profile.ready_only_timeout,
+        Deadline::KeepWarm => profile.keep_warm,
+        Deadline::Drain => {
+            let cold = profile.delivery_retry_delays_cold.iter();
+            let delays = cold.chain(&profile.delivery_retry_delays_warm).copied();
+            delays.chain([profile.drain_delay]).max().unwrap_or_default()
+        }
+        Deadline::Callback(_) => profile.enqueue_retry_delay,
+        Deadline::ImportedTimeout(_) => profile.execution_timeout,
+        Deadline::Expiry => profile.session_lifetime,
+    }
+    .max(profile.resume_delay)
 }

@@ -1,6 +1,6 @@
 //! The effects of deadlines, and of the start of the server (protocol §7).
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, after};
 use super::step::Step;
 use super::supervision::Watched;
 use super::{Reply, Session, ToWrapper};
@@ -54,12 +54,26 @@ impl Session {
     /// Resumes work that was committed before the server stopped.
     pub(super) fn resume(&mut self, step: &mut Step) -> Reply {
         self.supervision.resume(step);
+        self.bring_retry_near(step);
         self.supervision.mark_grace_on_boot(self.has_outstanding_work());
         self.resume_executions(step);
         self.resume_expiry(step);
         self.schedule_drain_if_pending(step);
         self.resume_outbox(step);
         Reply::None
+    }
+
+    /// Brings the retry of the head near, if a clock that was set back has put it off (R7.36).
+    fn bring_retry_near(&mut self, step: &mut Step) {
+        let Some(head) = self.queue.head() else { return };
+        let (id, failures) = (head.id.clone(), head.failed_deliveries as usize);
+        let Some(retry_at) = head.retry_at else { return };
+        let delay = self.retry_delay(failures, step).unwrap_or_default();
+        let latest = after(step.now, delay);
+        if retry_at > latest {
+            self.queue
+                .change(&id, step, |message| message.retry_at = Some(latest));
+        }
     }
 
     /// Whether the current run has outstanding work: an accepted message, or the idle or gate result that an

@@ -131,10 +131,10 @@ impl Transcript {
     /// The replies to the turns that satisfy `is_meant`, with their rows.
     fn replies(&self, is_meant: impl Fn(&MessageId) -> bool) -> impl Iterator<Item = (LogRow, Reply)> {
         self.messages.iter().filter_map(move |(id, message)| {
-            let answers = message.answers.clone().filter(&is_meant)?;
+            let answers = message.answers.as_ref().filter(|answers| is_meant(answers))?;
             let reply = Reply {
                 assistant_message_id: id.clone(),
-                answers,
+                answers: answers.clone(),
                 end: message.end.clone(),
             };
             Some((message.row()?, reply))

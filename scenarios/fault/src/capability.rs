@@ -15,6 +15,8 @@ pub enum Capability {
     Queue,
     /// Control over the server's disk.
     Disk,
+    /// Setting the clock of the server's machine.
+    Clock,
     /// Storing a session of an older service.
     StoredSession,
     /// One sandbox per session.
@@ -30,6 +32,7 @@ impl Capability {
         Self::PowerLoss,
         Self::Queue,
         Self::Disk,
+        Self::Clock,
         Self::StoredSession,
         Self::Sandboxes,
     ];
@@ -43,6 +46,7 @@ impl Capability {
             Self::PowerLoss => "power-loss",
             Self::Queue => "queue",
             Self::Disk => "disk",
+            Self::Clock => "clock",
             Self::StoredSession => "stored-session",
             Self::Sandboxes => "sandboxes",
         }
@@ -57,6 +61,7 @@ impl Capability {
             Self::PowerLoss => "a machine that can lose its power",
             Self::Queue => "control over the server's callback queue",
             Self::Disk => "control over the server's disk",
+            Self::Clock => "a server whose clock can be set",
             Self::StoredSession => "a stored session of an older service",
             Self::Sandboxes => "one sandbox per session",
         }

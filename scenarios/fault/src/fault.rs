@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Answer;
 use crate::behaviour::{CrashPoint, DiskBehaviour, DiskOperation, QueueBehaviour};
 use crate::capability::Capability;
+use crate::clock::ClockChange;
 use crate::kind::FaultKind;
 use crate::link::{Link, LinkEffect};
 use crate::wrapper::WrapperBehaviour;
@@ -60,6 +61,13 @@ pub enum Fault {
         /// The only operation to which the behaviour applies; `None` for all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<DiskOperation>,
+    },
+    /// Sets the clock of a host that is down. It stays so, also across further restarts.
+    Clock {
+        /// The host.
+        host: String,
+        /// How it is set.
+        set: ClockChange,
     },
     /// Sets the behaviour of the server's callback queue, across restarts.
     Queue {
@@ -214,6 +222,7 @@ impl Fault {
             Self::Connections { end, .. } => end.kind(),
             Self::Host { .. } => FaultKind::Crash,
             Self::Disk { .. } => FaultKind::Disk,
+            Self::Clock { .. } => FaultKind::Clock,
             Self::Queue { .. } => FaultKind::Queue,
             Self::Receiver { .. } => FaultKind::Receiver,
             Self::Wrapper(_) => FaultKind::Wrapper,
@@ -228,7 +237,7 @@ impl Fault {
             Self::Disk { host, .. } => Some(Place::Disk(host.clone())),
             Self::Queue { .. } => Some(Place::Queue),
             Self::Wrapper(_) => Some(Place::Wrapper),
-            Self::Connections { .. } | Self::Receiver { .. } => None,
+            Self::Connections { .. } | Self::Clock { .. } | Self::Receiver { .. } => None,
         }
     }
 
@@ -239,7 +248,7 @@ impl Fault {
             Self::Queue { is } => *is == QueueBehaviour::default(),
             Self::Receiver { answers } => answers.is_empty(),
             Self::Wrapper(behaviour) => **behaviour == WrapperBehaviour::default(),
-            Self::Link { .. } | Self::Connections { .. } | Self::Host { .. } => false,
+            Self::Link { .. } | Self::Connections { .. } | Self::Host { .. } | Self::Clock { .. } => false,
         }
     }
 
@@ -272,6 +281,7 @@ impl Fault {
             }
             Self::Queue { .. } => needs.extend([Capability::Queue]),
             Self::Disk { .. } => needs.extend([Capability::Disk]),
+            Self::Clock { .. } => needs.extend([Capability::Clock]),
             Self::Link { .. } | Self::Connections { .. } | Self::Receiver { .. } | Self::Wrapper(_) => {}
         }
         needs
@@ -288,6 +298,7 @@ impl Fault {
                 Some(operation) => format!("disk {} at {operation}", is.text()),
                 None => format!("disk {}", is.text()),
             },
+            Self::Clock { set, .. } => format!("clock {set}"),
             Self::Queue { is } => format!("queue {}", is.text()),
             Self::Receiver { .. } => "receiver".to_owned(),
             Self::Wrapper(behaviour) => behaviour.to_string(),
@@ -311,7 +322,9 @@ impl fmt::Display for Fault {
                 let how = if *power_loss { "loses its power" } else { "crashes" };
                 write!(formatter, "{host} {how}")
             }
-            Self::Disk { host, .. } => write!(formatter, "{host}: {}", self.label()),
+            Self::Disk { host, .. } | Self::Clock { host, .. } => {
+                write!(formatter, "{host}: {}", self.label())
+            }
             Self::Queue { .. } | Self::Receiver { .. } | Self::Wrapper(_) => {
                 formatter.write_str(&self.label())
             }

@@ -25,6 +25,7 @@ pub enum FaultKind {
     Receiver,
     Queue,
     Disk,
+    Clock,
 }
 
 impl FaultKind {
@@ -43,6 +44,7 @@ impl FaultKind {
         Self::Receiver,
         Self::Queue,
         Self::Disk,
+        Self::Clock,
     ];
 
     /// The word in scripts.
@@ -87,6 +89,10 @@ impl FaultKind {
             Self::Receiver => ("receiver", "Sets the next answers of the receiver."),
             Self::Queue => ("queue", "Sets the behaviour of the callback queue."),
             Self::Disk => ("disk", "Sets the behaviour of the server's disk."),
+            Self::Clock => (
+                "clock",
+                "Sets the clock of the server's machine while the server is down.",
+            ),
         }
     }
 
@@ -102,6 +108,7 @@ impl FaultKind {
             ],
             Self::Queue => &[Capability::Queue],
             Self::Disk => &[Capability::Disk],
+            Self::Clock => &[Capability::Clock],
             Self::Cut
             | Self::BlackHole
             | Self::Delay
@@ -150,7 +157,7 @@ impl FaultKind {
             Self::Throttle => &["between", "from", "to", "rate", "for"],
             Self::Reset | Self::Silence => &["between"],
             Self::Fin => &["from", "to"],
-            Self::Crash | Self::Wrapper | Self::Receiver | Self::Queue | Self::Disk => &[],
+            Self::Crash | Self::Wrapper | Self::Receiver | Self::Queue | Self::Disk | Self::Clock => &[],
         }
     }
 }

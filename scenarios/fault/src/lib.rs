@@ -10,6 +10,7 @@
 mod answer;
 mod behaviour;
 mod capability;
+mod clock;
 mod fault;
 mod given_reply;
 mod kind;
@@ -24,6 +25,7 @@ mod wrapper;
 pub use answer::{Answer, LateAnswer, WireAnswer, WireAnswerError};
 pub use behaviour::{CrashPoint, DiskBehaviour, DiskOperation, QueueBehaviour};
 pub use capability::Capability;
+pub use clock::ClockChange;
 pub use fault::{ConnectionEnd, Fault, Place};
 pub use given_reply::GivenReply;
 pub use kind::FaultKind;

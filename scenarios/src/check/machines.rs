@@ -56,6 +56,16 @@ impl<'a> Checker<'a, '_> {
         self.machines.insert(machine, now);
     }
 
+    /// Checks a step that sets the clock of the server: the server must be down.
+    pub(super) fn clock(&mut self, spot: Spot) {
+        if self.machines[&Machine::Server] == Running::Up && !self.is_tolerant {
+            self.report.add(
+                spot,
+                format_args!("the server is up, and its clock is set while it is down: crash it first"),
+            );
+        }
+    }
+
     pub(super) fn restart(&mut self, machine: &At<Machine>) {
         let now = match self.machines[&machine.value] {
             Running::Up if self.is_tolerant => Running::Up,

@@ -27,6 +27,7 @@ impl<'a> Checker<'a, '_> {
         match fault {
             Fault::Link { link, .. } => self.faulted.extend(link.directions()),
             Fault::Host { .. } => self.crash(injection),
+            Fault::Clock { .. } => self.clock(spot),
             Fault::Wrapper(behaviour) => {
                 self.needs(Machine::Wrapper, spot);
                 let ready = behaviour.ready.as_ref().and_then(|ready| ready.reply.as_ref());

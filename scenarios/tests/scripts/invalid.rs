@@ -263,7 +263,7 @@ fn errors_in_steps_say_what_is_allowed() {
     ];
     insta::assert_snapshot!(errors_of(steps, &scripts), @r#"
     - frob: 1
-        6:3: unknown word `frob`; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, throttle, stall, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, ingest, wait
+        6:3: unknown word `frob`; allowed: start, send, prepare, initiate, update, delete, interrupt, call, open, close, await, release, cut, black-hole, delay, throttle, stall, heal, reset, silence, fin, crash, restart, wrapper, receiver, queue, disk, clock, ingest, wait
     - interrupt
         6:3: expected a map with one key, such as `wait: 4s` or `interrupt: {}`
     - wait: 4

@@ -97,20 +97,23 @@ impl Interceptor for AnyRunReleasesGate {
     }
 }
 
-/// Omits `executionId` from callbacks; violates R8.12.
-pub fn omit_execution(hooks: &mut Hooks) {
+/// Omits a field from the callbacks of messages: `executionId` violates R8.12, `kiloSessionId` R8.16.
+pub fn omit(field: &'static str, hooks: &mut Hooks) {
     let wrap = std::mem::replace(&mut hooks.queue, Box::new(|queue| queue));
-    hooks.queue = Box::new(|queue| wrap(Arc::new(OmitsExecution(queue))));
+    hooks.queue = Box::new(move |queue| wrap(Arc::new(Omits { field, queue })));
 }
 
-struct OmitsExecution(Arc<dyn CallbackQueue>);
+struct Omits {
+    field: &'static str,
+    queue: Arc<dyn CallbackQueue>,
+}
 
-impl CallbackQueue for OmitsExecution {
+impl CallbackQueue for Omits {
     fn enqueue(&self, mut job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
         if let (Some(_), Some(body)) = (job.owner.message(), job.body.as_object_mut()) {
-            body.remove("executionId");
+            body.remove(self.field);
         }
-        self.0.enqueue(job)
+        self.queue.enqueue(job)
     }
 }
 

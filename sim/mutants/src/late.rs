@@ -43,6 +43,14 @@ pub fn mistime(rule: Rule, profile: &mut Profile) -> bool {
         Rule::ReconciliationWaits => shorten(&mut profile.idle_reconciliation_delay),
         Rule::UnfinishedReplyIsNone => profile.unfinished_reply_counts = true,
         Rule::CallbackIsPrompt => profile.callback_latency += LATE,
+        Rule::ReadyTimeoutIsPrompt => profile.wrapper_ready_timeout += LATE,
+        Rule::ReadyTimeoutLasts => shorten(&mut profile.wrapper_ready_timeout),
+        Rule::JobTimeoutIsPrompt => profile.wrapper_job_timeout += LATE,
+        Rule::JobTimeoutLasts => shorten(&mut profile.wrapper_job_timeout),
+        Rule::ExecutionTimeoutIsPrompt => profile.execution_timeout += LATE,
+        Rule::ExecutionTimeoutLasts => shorten(&mut profile.execution_timeout),
+        Rule::ResumeIsPrompt => profile.resume_delay += LATE,
+        Rule::ResumeWaits => shorten(&mut profile.resume_delay),
         _ => return false,
     }
     true

@@ -8,6 +8,7 @@
 
 mod callbacks;
 mod causes;
+mod clock;
 mod core_row;
 mod deletion;
 mod doors;
@@ -16,6 +17,7 @@ mod forms;
 pub mod generic;
 mod handover;
 mod historic;
+mod incoming;
 mod late;
 mod orders;
 mod queue;
@@ -35,6 +37,7 @@ use turnstile_reference::identity::SessionId;
 use turnstile_reference::server::{Config, Hooks};
 use turnstile_reference::session::events::Event;
 use turnstile_reference::session::{Effect, Session};
+use turnstile_seams::Seams;
 
 use self::historic::{delivery, grace, settlement as settling};
 
@@ -43,11 +46,13 @@ pub use self::rule::Rule;
 
 impl Rule {
     /// Configures a server so that it violates this rule. State of the mutant is reset at each server start.
-    pub fn install(self, config: &mut Config, hooks: &mut Hooks) {
+    pub fn install(self, config: &mut Config, hooks: &mut Hooks, seams: &mut Seams) {
         match self {
             Self::LastSlotExhausts => queue::exhaust_one_attempt_early(Arc::make_mut(&mut config.profile)),
             Self::QueueLimitIsExact => Arc::make_mut(&mut config.profile).pending_limit += 1,
-            Self::CallbackNamesItsExecution => callbacks::omit_execution(hooks),
+            Self::CallbackNamesItsExecution => callbacks::omit("executionId", hooks),
+            Self::CallbackNamesKiloSession => callbacks::omit("kiloSessionId", hooks),
+            Self::PromptLimitIsExact => Arc::make_mut(&mut config.profile).prompt_limit += 1,
             Self::ReplayIsWhole => stream::skip_first_replayed(hooks),
             Self::CallbackTargetIsSecret => stream::show_callback_target(hooks),
             Self::LatestAnswerIsCalledBack => historic::callbacks::call_back_first_answer(hooks),
@@ -71,6 +76,7 @@ impl Rule {
             Self::QueriesNeedRights => doors::answer_everyone(hooks),
             Self::StreamNeedsTicket => doors::open_stream_with_any_ticket(hooks),
             Self::IngestNeedsToken => doors::open_ingest_with_any_token(hooks),
+            Self::ReservedNamesAreRefused => incoming::relay_reserved_names(hooks, seams),
             _ => {
                 if !late::mistime(self, Arc::make_mut(&mut config.profile)) {
                     hooks.interceptor = self.interceptor();
@@ -150,6 +156,10 @@ impl Rule {
             Self::JobIsSubmittedOnce => Arc::new(callbacks::SubmitsTwice),
             Self::AcceptedJobIsDone => Arc::<callbacks::SubmitsAgain>::default(),
             Self::DeletionTellsEnds => Arc::new(deletion::DeletesInSilence),
+            Self::CommitEndIsShown => Arc::new(stream_status::HidesEndOfCommit),
+            Self::FatalErrorKeepsItsText => Arc::new(settlement::LosesTextOfError),
+            Self::ClockPutsNothingOff => Arc::new(clock::WaitsForTheClock),
+            Self::ClockKeepsTheOrder => Arc::new(clock::OrdersByTheClock),
             _ => return None,
         })
     }

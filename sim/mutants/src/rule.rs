@@ -165,6 +165,21 @@ rules! {
         RefusedStreamHasItsStatus: "A stream with the ticket of another session is refused with 403", ["R9.12"];
         FiltersApplyToAll: "A filtered stream has only the events that were asked for", ["R9.5", "R9.9"];
         CallbackIsPrompt: "A callback is requested as soon as the queue has its job", ["R8.39"];
+        ReservedNamesAreRefused: "A frame with a name of the server changes nothing and is not relayed", ["R5.83"];
+        ReadyTimeoutIsPrompt: "A wrapper that does not get ready is given up after its time, not later", ["R5.12"];
+        ReadyTimeoutLasts: "A wrapper that does not get ready is not given up before its time is over", ["R5.12"];
+        JobTimeoutIsPrompt: "A turn that the wrapper does not answer is given up after its time, not later", ["R5.12"];
+        JobTimeoutLasts: "A turn that the wrapper does not answer is not given up before its time is over", ["R5.12"];
+        ExecutionTimeoutIsPrompt: "An imported execution times out when its time is over, not later", ["R7.10", "R10.31"];
+        ExecutionTimeoutLasts: "An imported execution does not time out before its time is over", ["R7.10", "R10.31"];
+        ResumeIsPrompt: "A deadline that passed while the server was down is due soon after its start, not later", ["R7.28"];
+        ResumeWaits: "A deadline that passed while the server was down is not due at its start", ["R7.28"];
+        CallbackNamesKiloSession: "A callback names the kilo session", ["R8.16"];
+        PromptLimitIsExact: "A prompt has at most as many characters as its limit", ["R2.38"];
+        CommitEndIsShown: "The end of a commit is shown", ["R5.86"];
+        FatalErrorKeepsItsText: "A message that fails by a fatal error has the text of the error", ["R6.13"];
+        ClockPutsNothingOff: "A clock that was set back makes no deadline later", ["R7.36"];
+        ClockKeepsTheOrder: "A clock that was set back does not change the order of the queue", ["R4.25"];
     }
 }
 

@@ -1,8 +1,9 @@
-//! A mutant whose terminal states are not final (protocol §6).
+//! Mutants whose terminal states are not final, or whose errors lose their text (protocol §6).
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use serde_json::json;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::identity::{MessageId, SessionId};
 use turnstile_reference::model::message::{Message, State};
@@ -10,7 +11,7 @@ use turnstile_reference::session::frame::Meaning;
 use turnstile_reference::session::kilo::KiloEvent;
 use turnstile_reference::session::{Input, Session, Stored};
 
-use crate::{id_of, lock};
+use crate::{change_events, id_of, lock};
 
 /// Ends a terminal message again when the assistant answers it later; violates R6.1. Hides the end from the decision.
 #[derive(Default)]
@@ -62,5 +63,19 @@ impl Interceptor for EndsAgain {
                 message.state = State::Accepted;
             }
         }
+    }
+}
+
+/// Ends messages by a fatal error with a text of its own; violates R6.13.
+pub struct LosesTextOfError;
+
+impl Interceptor for LosesTextOfError {
+    fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        change_events(decided, |event| {
+            if event.data["reason"] == "wrapper_error" {
+                event.data["error"] = json!("The wrapper failed");
+            }
+        });
+        Memory::Stays
     }
 }

@@ -34,6 +34,23 @@ impl Interceptor for HidesCatalogue {
     }
 }
 
+/// Sends no status when a commit has ended; violates R5.86.
+pub struct HidesEndOfCommit;
+
+impl Interceptor for HidesEndOfCommit {
+    fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let is = |effect: &Effect, wanted: &str| matches!(effect, Effect::Broadcast(event) if event.stream_event_type == wanted);
+        if decided
+            .effects
+            .iter()
+            .any(|effect| is(effect, name::AUTOCOMMIT_COMPLETED))
+        {
+            decided.effects.retain(|effect| !is(effect, name::CLOUD_STATUS));
+        }
+        Memory::Stays
+    }
+}
+
 /// Shows the status of a commit whenever kilo is idle; violates R5.85.
 pub struct CommitsWhenIdle;
 

@@ -118,12 +118,13 @@ pub(crate) fn run_live(
     let (shown, files) = (reports.shown, reports.files);
     let terminal = shown.terminal(files.terminal()).in_real_time(live.setup.speed);
     let files = files.files(entries.len(), false, shown.detail());
+    let expectations = reports.expectations.follow();
     let mut run = Run {
         reporting: Reporting::start(
             entries.len(),
             terminal,
             files,
-            reports.expectations.follow(),
+            expectations,
             Remembering::Failures,
         ),
         reports,

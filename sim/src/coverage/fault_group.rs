@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use fake_gateway::gateway;
 use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_scenarios::{
-    Answer, ClientName, Completion, CrashPoint, Credentials, Directive, DiskBehaviour, Fault, FaultKind,
-    Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, Ticket, WrapperBehaviour,
+    Answer, ClientName, ClockChange, Completion, CrashPoint, Credentials, Directive, DiskBehaviour, Fault,
+    FaultKind, Fence, Ingest, Prompt, QueueBehaviour, ReadingSpeed, Scenario, Step, Ticket, WrapperBehaviour,
 };
 
 /// The optional prefix of a model (protocol §3).
@@ -62,6 +62,8 @@ fault_groups! {
     CrashAtTheDisk: "crash: after a write or sync",
     DiskFull: "disk: full",
     DiskFailsOnce: "disk: one operation fails",
+    ClockForward: "clock: set forward while the server is down",
+    ClockBack: "clock: set back while the server is down",
     QueueRefuses: "queue: refuses",
     QueueLosesAck: "queue: loses the ack",
     QueueAway: "queue: away",
@@ -233,6 +235,14 @@ impl<'a> Found<'a> {
             Fault::Host { host, power_loss, at } => self.see_crash(host, *power_loss, *at),
             Fault::Disk { at: Some(_), .. } => self.add_if(true, FaultGroup::DiskFailsOnce),
             Fault::Disk { is, at: None, .. } => self.see_disk(*is),
+            Fault::Clock {
+                set: ClockChange::Forward(_),
+                ..
+            } => self.add_if(true, FaultGroup::ClockForward),
+            Fault::Clock {
+                set: ClockChange::Back(_),
+                ..
+            } => self.add_if(true, FaultGroup::ClockBack),
             Fault::Queue { is } => self.see_queue(*is),
             Fault::Receiver { answers } => self.see_answers(answers),
             Fault::Wrapper(behaviour) => self.see_behaviour(behaviour),

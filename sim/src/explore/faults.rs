@@ -17,8 +17,8 @@ use turnstile_fault::Bandwidth;
 use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
-    Answer, ConnectionEnd, CrashPoint, DiskBehaviour, DiskOperation, Fault, Lapse, LateAnswer, Link,
-    LinkEffect, QueueBehaviour, Status, Step,
+    Answer, ClockChange, ConnectionEnd, CrashPoint, DiskBehaviour, DiskOperation, Fault, Lapse, LateAnswer,
+    Link, LinkEffect, Machine, QueueBehaviour, Status, Step,
 };
 
 use super::disturbance::{Disturbance, Draft};
@@ -97,6 +97,9 @@ fn fault(rates: &FaultRates) -> Option<impl Strategy<Value = Disturbance> + use<
         kinds.push((rates.intruder, intruder().boxed()));
         let thief = thief().prop_map(|step| Disturbance::at_any_time([step]));
         kinds.push((1, thief.boxed()));
+    }
+    if rates.server_crash > 0 {
+        kinds.push((1, set_clock().boxed()));
     }
     if rates.queue > 0 && rates.server_crash > 0 {
         kinds.push((rates.queue.min(rates.server_crash), forgetting().boxed()));
@@ -190,6 +193,29 @@ fn crash(
             Step::fault(crash, Some(restart_after))
         })
         .boxed()
+}
+
+/// A crash of the server, whose clock is set before it starts again.
+fn set_clock() -> impl Strategy<Value = Disturbance> {
+    let by = prop_oneof![Just(60), Just(3_600), Just(86_400)].prop_map(Lapse::from_secs);
+    let set = (by, any::<bool>()).prop_map(|(by, is_back)| match is_back {
+        true => ClockChange::Back(by),
+        false => ClockChange::Forward(by),
+    });
+    (set, any::<bool>(), moment()).prop_map(|(set, power_loss, pause)| {
+        let crash = if power_loss {
+            Fault::power_loss(SERVER)
+        } else {
+            Fault::crash(SERVER)
+        };
+        let host = SERVER.to_owned();
+        Disturbance::at_any_time([
+            Step::fault(crash, None),
+            Step::fault(Fault::Clock { host, set }, None),
+            Step::Wait(pause),
+            Step::Restart(Machine::Server.into()),
+        ])
+    })
 }
 
 fn crash_point() -> BoxedStrategy<Step> {

@@ -392,7 +392,7 @@ fn seam(steps: &[At<Step>]) -> Seam {
     let seam = |step: &At<Step>| match &step.value {
         Step::Fault(Injection { fault, .. }) => Some(match fault {
             Fault::Link { .. } | Fault::Connections { .. } => Seam::Reconnect,
-            Fault::Host { .. } | Fault::Disk { .. } => Seam::Crash,
+            Fault::Host { .. } | Fault::Disk { .. } | Fault::Clock { .. } => Seam::Crash,
             Fault::Wrapper(_) => Seam::Wrapper,
             Fault::Receiver { .. } | Fault::Queue { .. } => Seam::Callback,
         }),

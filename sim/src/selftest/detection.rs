@@ -119,6 +119,21 @@ const DETECTIONS: [(Rule, &str, &str); Rule::ALL.len()] = [
     (Rule::RefusedStreamHasItsStatus, "doors-are-closed", "suite/stream/doors"),
     (Rule::FiltersApplyToAll, "stream-has-its-shape", "suite/stream/filtered"),
     (Rule::CallbackIsPrompt, "callbacks-are-on-time", "suite/turn/cold"),
+    (Rule::ReservedNamesAreRefused, "server-names-are-its-own", "suite/wrapper/forged-completed"),
+    (Rule::ReadyTimeoutIsPrompt, "deliveries-are-on-time", "suite/wrapper/answers-too-late"),
+    (Rule::ReadyTimeoutLasts, "exhausted-by-its-tries", "suite/wrapper/answers-too-late"),
+    (Rule::JobTimeoutIsPrompt, "deliveries-are-on-time", "suite/wrapper/answers-too-late"),
+    (Rule::JobTimeoutLasts, "exhausted-by-its-tries", "suite/wrapper/answers-too-late"),
+    (Rule::ExecutionTimeoutIsPrompt, "executions-end-in-time", "suite/legacy/execution-never-heard-of"),
+    (Rule::ExecutionTimeoutLasts, "executions-end-in-time", "suite/legacy/execution-never-heard-of"),
+    (Rule::ResumeIsPrompt, "callbacks-are-on-time", "suite/callback/retry-overdue-at-the-restart"),
+    (Rule::ResumeWaits, "callbacks-are-on-time", "suite/callback/retry-overdue-at-the-restart"),
+    (Rule::CallbackNamesKiloSession, "callbacks-tell-the-outcome", "suite/turn/cold"),
+    (Rule::PromptLimitIsExact, "invalid-inputs-are-refused", "suite/queue/very-long-prompt"),
+    (Rule::CommitEndIsShown, "status-follows-its-event", "suite/turn/committed-afterwards"),
+    (Rule::FatalErrorKeepsItsText, "errors-keep-their-text", "suite/wrapper/fatal-error"),
+    (Rule::ClockPutsNothingOff, "no-turn-outlives-its-deadlines", "suite/crash/clock-set-back-in-a-silent-turn"),
+    (Rule::ClockKeepsTheOrder, "first-in-first-out", "suite/crash/clock-set-back-with-a-queue"),
 ];
 
 /// The oracle that must detect the mutant of `rule`.

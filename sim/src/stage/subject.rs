@@ -103,7 +103,7 @@ impl Subject {
     pub fn set_up(self, config: &mut Config, hooks: &mut Hooks, seams: &mut Seams) {
         match self.planted {
             None => {}
-            Some(Planted::Rule(rule)) => rule.install(config, hooks),
+            Some(Planted::Rule(rule)) => rule.install(config, hooks, seams),
             Some(Planted::Rewrite(rewrite)) => rewrite.install(config, hooks, seams),
             Some(Planted::Census) => generic::observe(config, hooks, seams),
             Some(Planted::Loop) => hooks.interceptor = Some(Arc::new(EndlessLoop)),

@@ -28,7 +28,7 @@ impl World {
     /// # Errors
     ///
     /// [`WorldError::UnknownHost`]; [`WorldError::OneHost`] for a network fault between a host and itself;
-    /// [`WorldError::Down`] for a crash of a host that is down; [`WorldError::Unsupported`] for a fault of a
+    /// [`WorldError::Down`] for a crash of a host that is down; [`WorldError::Up`] for a clock of a host that is up; [`WorldError::Unsupported`] for a fault of a
     /// party. The world is unchanged then.
     pub fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
         let event = match fault {
@@ -54,6 +54,14 @@ impl World {
             Fault::Disk { host, is, at } => {
                 let index = self.find(host)?;
                 self.hosts[index].disk.apply(*is, *at);
+                WorldEvent::of(fault)
+            }
+            Fault::Clock { host, set } => {
+                let index = self.find(host)?;
+                if self.is_up(host)? {
+                    return Err(WorldError::Up(host.clone()));
+                }
+                self.hosts[index].clock_ahead += set.ahead();
                 WorldEvent::of(fault)
             }
             Fault::Host {

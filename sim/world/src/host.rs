@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime, RuntimeMetrics};
 use tokio::task::JoinHandle;
-use turnstile_seams::{BoxFuture, Randomness, Seams};
+use turnstile_seams::{BoxFuture, Clock, Randomness, Seams};
 
 use super::death::{Death, Rest};
 use super::disk::Disk;
@@ -16,7 +16,6 @@ use super::network::{HostNetwork, Sockets};
 use super::panics;
 use super::power::PowerSwitch;
 use super::streams::Streams;
-use super::timers::Timeline;
 
 /// What a host receives at each start.
 #[derive(Clone)]
@@ -61,7 +60,8 @@ pub(super) struct Run {
 /// What a start needs besides the host itself.
 pub(super) struct StartContext<'a> {
     pub streams: &'a Streams,
-    pub timeline: &'a Timeline,
+    /// Its clock until the next crash.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Run {
@@ -72,7 +72,7 @@ impl Run {
         boot: &Boot,
         disk: Disk,
         sockets: Arc<Sockets>,
-        start_context: &StartContext<'_>,
+        start_context: StartContext<'_>,
     ) -> (Self, Option<String>) {
         let label = format!("host:{name}:{restarts}");
         let rest = Arc::new(Rest::default());
@@ -83,7 +83,7 @@ impl Run {
             restarts,
             seams: Seams {
                 network: Arc::new(HostNetwork::new(Arc::clone(&sockets), power.clone())),
-                clock: Arc::new(start_context.timeline.clone()),
+                clock: start_context.clock,
                 randomness: Randomness::new(start_context.streams.stream(&label)),
             },
             disk,

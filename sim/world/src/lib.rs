@@ -27,7 +27,7 @@
 //! # Modules
 //!
 //! This file is the loop. `host` runs one machine, `power` lets it crash itself, `network` is the network as a machine sees it, `fabric`
-//! carries packets between machines over `links` and holds those of `stalls`, `timers` is the clock, `disk` the disks, `faults` applies
+//! carries packets between machines over `links` and holds those of `stalls`, `timers` is the clock, `shifted` a clock that was set, `disk` the disks, `faults` applies
 //! faults, `activity` shows which host runs, `error` has the errors, `streams` the randomness. `witness` is a second world, on turmoil's loop;
 //! `live` is a third, in real time on real sockets; `any` is their common interface, `kind` creates
 //! the simulated ones. No other crate uses
@@ -48,6 +48,7 @@ pub mod live;
 mod network;
 mod panics;
 mod power;
+mod shifted;
 mod stalls;
 mod streams;
 mod timers;
@@ -70,7 +71,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_seams::{BoxFuture, Clock as _};
 
@@ -140,6 +141,8 @@ struct Host {
     name: Arc<str>,
     boot: Boot,
     disk: Disk,
+    /// How far its clock is ahead of the time of the world, from its next start on.
+    clock_ahead: SignedDuration,
     restarts: u32,
     /// `None` while the host is down.
     run: Option<Run>,
@@ -194,6 +197,7 @@ impl World {
             name,
             boot: Rc::new(boot),
             disk: Disk::new(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7])),
+            clock_ahead: SignedDuration::ZERO,
             restarts: 0,
             run: None,
         });
@@ -211,7 +215,7 @@ impl World {
         );
         let start_context = StartContext {
             streams: &self.streams,
-            timeline: &self.timeline,
+            clock: shifted::ahead_of(Arc::new(self.timeline.clone()), host.clock_ahead),
         };
         let (run, panic) = Run::start(
             &host.name,
@@ -219,7 +223,7 @@ impl World {
             &host.boot,
             host.disk.clone(),
             Arc::new(sockets),
-            &start_context,
+            start_context,
         );
         host.run = Some(run);
         if let Some(message) = panic {

@@ -156,11 +156,9 @@ impl Lifecycle {
         } else if !self.pending_prompts.is_empty() {
             // The server is reachable.
             self.open(Some(0));
-        } else if let Some(first) = self.reconnect_pauses.first() {
-            self.link = Link::Pausing {
-                until: now + *first,
-                pause: 0,
-            };
+        } else if let Some(&first) = self.reconnect_pauses.first() {
+            let until = now + first;
+            self.link = Link::Pausing { until, pause: 0 };
         } else {
             FakeEvent::GaveUp.hit();
             self.give_up();

@@ -160,7 +160,7 @@ pub(in crate::wrapper) struct Lifecycle {
     version: String,
     /// The agent's latency, unless it is configured (R11.51).
     latency: Duration,
-    /// The pauses before attempts to reconnect (R11.29).
+    /// The pause before each attempt to reconnect (R11.29).
     reconnect_pauses: Vec<Duration>,
     behaviour: Behaviour,
     session: Option<Session>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::WrapperConfig;
 use super::super::binding::{Binding, Places, SentBinding};
 use super::super::reply::Kind;
 use super::super::request::{Finalization, Ready};
@@ -29,7 +30,7 @@ impl Stage {
                 Identifiers::new(turnstile_seams::real::seams().randomness),
                 "1.0.0".to_owned(),
                 Duration::ZERO,
-                [1, 2, 4].map(Duration::from_secs).to_vec(),
+                WrapperConfig::RECONNECT_PAUSES.to_vec(),
             ),
             now: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             actions: Vec::new(),

@@ -164,9 +164,9 @@ fn target_of(value: &Value) -> Target<'_> {
 /// Whether a message has a gate: by its request, else by the turn that its wrapper received.
 pub(super) fn wants_gate(session: &SessionHistory, message: &str) -> Likely {
     let requested: Vec<bool> = session
-        .calls
+        .requests_of(message)
         .iter()
-        .filter(|call| call.requested_message() == Some(message) && !call.is_refused())
+        .filter(|call| call.session() == Some(session.id) && !call.is_refused())
         .filter_map(|call| requested_threshold(call))
         .map(is_on)
         .collect();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::frames::RunEnd;
 use super::history::{Delivery, Fence, Preparation, SessionHistory, StreamEvent, WrapperAnswer};
 
 /// The code of a delivery that the wrapper answered with 400 (protocol §4).
@@ -152,9 +153,11 @@ pub(super) fn attempts<'a>(
     for request in requests(session, message, head_from, until) {
         let unanswered_until = request.at + request.timeout;
         let answered_at = request.answer.map(|answer| answer.at);
-        let failed_from = answered_at.map_or(request.at, |at| {
-            at.min(unanswered_until.saturating_sub(transit)).max(request.at)
-        });
+        let failed_from = match answered_at {
+            Some(at) => at.min(unanswered_until.saturating_sub(transit)).max(request.at),
+            None if is_held_back(session, &request) => unanswered_until.saturating_sub(transit),
+            None => request.at,
+        };
         let over_by = answered_at.unwrap_or(Duration::MAX).min(unanswered_until) + transit;
         let code = request.answer.and_then(refusal);
         let over_at_last = if code.is_some() || request.is_success {
@@ -192,6 +195,17 @@ pub(super) fn attempts<'a>(
     }
     mark_cut_short(session, &mut attempts);
     Some(attempts)
+}
+
+/// Whether a request without an answer certainly failed with its time-out: its wrapper held the answer back for longer, and
+/// did not end its run meanwhile (R6.31).
+fn is_held_back(session: &SessionHistory, request: &Request) -> bool {
+    let faults = &session.run.faults;
+    let until = request.at + request.timeout;
+    let mut frames = session.wrapper_frames();
+    faults.answer_is_held_for(request.at, request.is_turn) >= request.timeout
+        && !frames
+            .any(|(_, frame)| (request.at..=until).contains(&frame.at) && RunEnd::of_frame(frame).is_some())
 }
 
 /// The requests of the attempts to deliver a message, in order of arrival.

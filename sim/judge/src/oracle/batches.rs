@@ -252,12 +252,10 @@ impl<'s, 'a> Reading<'s, 'a> {
         // A message may occur at several points where its batch may have been finalized. The batch is certain if one
         // of them is, and the earliest point counts.
         let mut merged: Vec<Batch> = Vec::new();
+        let mut places = BTreeMap::new();
         for batch in self.batches.all {
-            match merged
-                .iter_mut()
-                .rev()
-                .find(|known| known.message == batch.message)
-            {
+            let place = *places.entry(batch.message).or_insert(merged.len());
+            match merged.get_mut(place) {
                 Some(known) => {
                     known.is_certain |= batch.is_certain;
                     if batch.not_before < known.not_before {

@@ -1,14 +1,12 @@
 //! A callback contains the outcome of its message (protocol §8), as in the log. Its body was frozen when its
 //! batch was finalized. Where the log may have changed around that time, every value since then is accepted.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::admissions::{CallbackTargets, Likely, requested_branch, wants_gate};
 use super::batches::{Batch, batches};
-use super::frames::RunEnd;
-use super::history::{CallbackRequest, SessionHistory, StreamEvent};
+use super::completions::{Completion, Completions};
+use super::history::{CallbackRequest, SessionHistory};
 use super::one_callback::first_requests;
 use super::transcript::Transcript;
 use super::{Check, Finding, Moment, Oracle};
@@ -33,10 +31,15 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     }
     let firsts = first_requests(session);
     let batches = batches(session);
+    let log = Log {
+        session,
+        completions: Completions::of(session),
+        targets: CallbackTargets::of(session),
+    };
     let mut findings = Vec::new();
     for batch in &batches.all {
         if let Some(request) = firsts.get(batch.message) {
-            for (rule, field, expected) in expected(session, batch) {
+            for (rule, field, expected) in expected(&log, batch) {
                 if !expected.contains(&request.body[field]) {
                     let text = difference(request, field, &expected);
                     findings.push(ORACLE.finding_about(&[rule], request.at, batch.message, text));
@@ -44,10 +47,17 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             }
             findings.extend(wrong_error(batch, request));
             findings.extend(wrong_text(session, batch, request));
-            findings.extend(wrong_gate_result(session, batch, request));
+            findings.extend(wrong_gate_result(&log, batch, request));
         }
     }
     findings
+}
+
+/// What all batches of a session are judged by.
+struct Log<'s, 'a> {
+    session: &'s SessionHistory<'a>,
+    completions: Completions<'a>,
+    targets: CallbackTargets<'a>,
 }
 
 /// All values that a field may have; null where it may be absent.
@@ -71,7 +81,8 @@ fn difference(request: &CallbackRequest, field: &str, possible: &[Value]) -> Str
 }
 
 /// The rule about each field, its name, and the values that it may have.
-fn expected(session: &SessionHistory, batch: &Batch) -> Vec<(RuleId, &'static str, Possible)> {
+fn expected(log: &Log, batch: &Batch) -> Vec<(RuleId, &'static str, Possible)> {
+    let session = log.session;
     let end = &batch.end.data;
     let mut expected = vec![
         (RuleId::named("R8.11"), "sessionId", vec![json!(session.id)]),
@@ -83,18 +94,31 @@ fn expected(session: &SessionHistory, batch: &Batch) -> Vec<(RuleId, &'static st
         (RuleId::named("R8.12"), "messageId", vec![json!(batch.message)]),
         (RuleId::named("R8.13"), "status", vec![end["status"].clone()]),
     ];
-    expected.extend(
-        branches(session, batch).map(|branches| (RuleId::named("R8.15"), "lastSeenBranch", branches)),
-    );
+    expected
+        .extend(branches(log, batch).map(|branches| (RuleId::named("R8.15"), "lastSeenBranch", branches)));
     if !session.roots().is_empty() {
         let roots = session.roots().iter().map(|root| json!(root));
+        let absent = (!is_root_known(session, batch)).then_some(Value::Null);
         expected.push((
             RuleId::named("R8.16"),
             "kiloSessionId",
-            roots.chain([Value::Null]).collect(),
+            roots.chain(absent).collect(),
         ));
     }
     expected
+}
+
+/// Whether a wrapper had certainly reported its kilo session when the last message of a batch ended.
+fn is_root_known(session: &SessionHistory, batch: &Batch) -> bool {
+    let leeway = session.run.max_transit() + session.run.time_error();
+    let mut ready = session.preparations.iter().filter(|request| request.is_ready());
+    batch.end.data["accepted"] == true
+        && ready.any(|request| {
+            let answer = request.answer.as_ref();
+            answer.is_some_and(|answer| {
+                answer.body["kiloSessionId"].is_string() && answer.at + leeway < batch.end.at
+            })
+        })
 }
 
 /// The finding about a wrong error. A cut one is the beginning of the error in the log (R8.37).
@@ -155,69 +179,59 @@ fn texts(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
 ///
 /// The branch is the one of the last `complete` before the batch was finalized, else the requested one. A later turn
 /// belongs to another batch, unless its message has no callback: then this batch may still have been open.
-fn branches(session: &SessionHistory, batch: &Batch) -> Option<Possible> {
-    let mut possible = vec![json!(requested_branch(session).ok()?)];
-    let targets = CallbackTargets::of(session);
+fn branches(log: &Log, batch: &Batch) -> Option<Possible> {
+    let session = log.session;
+    let requested = json!(requested_branch(session).ok()?);
     let calls_back = |message: &str| {
         let queued = session.queued_of(message);
-        queued.is_none_or(|queued| targets.calls_back(queued.at) != Likely::No)
+        queued.is_none_or(|queued| log.targets.calls_back(queued.at) != Likely::No)
     };
-    for event in &session.kept {
-        let is_later_turn = event.id > batch.end.id && event.is_sent();
-        if is_later_turn && event.message().is_some_and(calls_back) {
-            break;
-        }
-        if let Some(RunEnd::Complete {
-            branch: Some(branch), ..
-        }) = RunEnd::of_event(event)
-        {
-            // A later report replaces earlier ones, unless the batch may have been finalized before it.
-            if event.id < batch.end.id {
-                possible.clear();
-            }
-            possible.push(json!(branch));
-        }
-    }
+    let later = session.sent.partition_point(|event| event.id <= batch.end.id);
+    let mut later = session.sent[later..].iter();
+    let next_turn = later.find(|event| event.message().is_some_and(calls_back));
+    // A later report replaces earlier ones, unless the batch may have been finalized before it.
+    let (before, after) = log.completions.around(batch.end.id);
+    let last_before = before.iter().rev().find_map(|completion| completion.branch);
+    let mut possible = vec![last_before.map_or(requested, |branch| json!(branch))];
+    let of_batch = after
+        .iter()
+        .take_while(|completion| next_turn.is_none_or(|next| completion.event.id < next.id));
+    possible.extend(
+        of_batch
+            .filter_map(|completion| completion.branch)
+            .map(|branch| json!(branch)),
+    );
     Some(possible)
 }
 
-/// The gate result that a `complete` reports, if it does; `None` for other events.
-fn completion(event: &StreamEvent) -> Option<Option<&str>> {
-    match RunEnd::of_event(event)? {
-        RunEnd::Complete { gate_result, .. } => Some(gate_result),
-        RunEnd::Interrupted | RunEnd::FatalError => None,
-    }
-}
-
 /// The finding about a wrong gate result. A result may be missing if the wrapper may have been lost.
-fn wrong_gate_result(session: &SessionHistory, batch: &Batch, request: &CallbackRequest) -> Option<Finding> {
-    let completions = session.kept.iter();
-    let mut completions = completions.filter_map(|event| Some((*event, completion(event)?)));
+fn wrong_gate_result(log: &Log, batch: &Batch, request: &CallbackRequest) -> Option<Finding> {
+    let session = log.session;
     let found = &request.body["gateResult"];
     let finding = |text: String| Some(ORACLE.finding_about(&ids(["R8.17"]), request.at, batch.message, text));
     if !found.is_null() {
         // A run that ended before the message was admitted did not accept it (R6.19).
         let queued = session.queued_of(batch.message).map_or(0, |event| event.id);
-        let is_it = |(event, result): (&StreamEvent, Option<&str>)| {
-            event.id > queued && result.is_some_and(|result| found == result)
-        };
-        if !completions.any(is_it) {
+        let (_, later) = log.completions.around(queued);
+        let is_it = |completion: &Completion| completion.gate_result.is_some_and(|result| found == result);
+        if !later.iter().any(is_it) {
             return finding(format!(
                 "its callback has `gateResult` {found}, but no wrapper reported that for it"
             ));
         }
         return None;
     }
-    let generations: BTreeSet<u64> = session
-        .bindings
-        .iter()
-        .map(|binding| binding.fence.generation)
-        .collect();
     let is_awaited =
         batch.end.data["status"] == "completed" && wants_gate(session, batch.message) == Likely::Yes;
-    let (next, result) = completions.find(|(event, _)| event.id > batch.end.id)?;
-    let expected = result?;
-    if is_awaited && batch.is_certain && generations.len() == 1 && request.at > next.at {
+    let (_, later) = log.completions.around(batch.end.id);
+    let next = later.first()?;
+    let expected = next.gate_result?;
+    let has_one_run = || {
+        let mut generations = session.bindings.iter().map(|binding| binding.fence.generation);
+        let first = generations.next();
+        first.is_some_and(|first| generations.all(|generation| generation == first))
+    };
+    if is_awaited && batch.is_certain && request.at > next.event.at && has_one_run() {
         return finding(format!(
             "its callback has no `gateResult`, but the wrapper reported {expected:?}"
         ));

@@ -15,6 +15,7 @@ pub(super) struct Fences {
     /// Time at which the run of each generation ended, as the server reports it.
     ended_at: BTreeMap<u64, Duration>,
     time_error: Duration,
+    leeway_of_work: Duration,
 }
 
 impl Fences {
@@ -33,6 +34,7 @@ impl Fences {
             given_from: given_at.into_iter().collect(),
             ended_at: BTreeMap::new(),
             time_error: session.run.time_error(),
+            leeway_of_work: session.run.leeway_of_work(),
         };
         let queue = Queue::of(session);
         let mut run_ends: RunEnds = BTreeMap::new();
@@ -71,7 +73,12 @@ impl Fences {
         let ended = self.ended_at(generation).map(|at| at + self.time_error);
         ended
             .map_or(Duration::MAX, |at| at)
-            .min(self.replaced_at(generation))
+            .min(self.acts_replaced_from(generation))
+    }
+
+    /// The time from which the server certainly acts by a newer fence.
+    pub(super) fn acts_replaced_from(&self, generation: u64) -> Duration {
+        self.replaced_at(generation).saturating_add(self.leeway_of_work)
     }
 
     /// The generation whose run an event of the log ends.

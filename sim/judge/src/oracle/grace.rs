@@ -83,10 +83,13 @@ fn violation<'a>(
     let mut sockets = sockets.filter(|socket| socket.opened_at <= event.at);
     let grace = session.run.context.profile.disconnect_grace;
     let leeway = session.run.time_error() + session.run.max_transit();
+    let faults = &session.run.faults;
     let (opened_at, until) = sockets.find_map(|socket| {
-        let faults = &session.run.faults;
         let until = faults.lasted_until(socket.host, socket.opened_at, socket.closed_at, event.at);
-        (until.saturating_add(grace) > event.at + leeway).then_some((socket.opened_at, until))
+        let is_early = until.saturating_add(grace) > event.at + leeway;
+        // A clock that was set forward ends the grace with the restart.
+        let may_have_passed = faults.clock().went_forward(socket.opened_at, event.at);
+        (is_early && !may_have_passed).then_some((socket.opened_at, until))
     })?;
     let state = if until > event.at {
         "was still open".to_owned()
@@ -105,7 +108,7 @@ fn violation<'a>(
 mod tests {
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
-    use turnstile_fault::{ConnectionEnd, Fault, Link};
+    use turnstile_fault::{ClockChange, ConnectionEnd, Fault, Link};
 
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
@@ -133,6 +136,20 @@ mod tests {
             writer.ingest_ends(1);
             writer.wait(away);
             assert_eq!(is_lost(writer), rules, "{away}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_forward_ends_the_grace() {
+        let hour = "1h".parse().unwrap();
+        for (set, rules) in [
+            (ClockChange::Forward(hour), &NOTHING[..]),
+            (ClockChange::Back(hour), &FOUND),
+        ] {
+            let mut writer = Writer::at_work();
+            writer.ingest_ends(1);
+            writer.clock_is_set(set);
+            assert_eq!(is_lost(writer), rules, "{set}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The rules that every run must satisfy, checked on its trace alone.
 //!
 //! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
-//! file; all read the trace through [`history`]. `admissions`, `asked`, `batches`, `fences`, `frames`, `gate_wait`, `runs` and
+//! file; all read the trace through [`history`]. `admissions`, `asked`, `batches`, `completions`, `fences`, `frames`, `gate_wait`, `runs` and
 //! `transcript` derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted:
 //! an oracle reports a finding only if no possible outcome satisfies its rule.
 
@@ -18,13 +18,16 @@ mod callback_repeats;
 mod callback_target;
 mod callback_times;
 mod complete_settles;
+mod completions;
 mod deleted;
 mod delivery_times;
 mod doors;
 mod entity_rows;
+mod error_texts;
 mod event_ids;
 mod evidence;
 mod execution_id;
+mod execution_time;
 mod exhaustion;
 mod fences;
 mod fifo;
@@ -34,6 +37,7 @@ mod gateway_is_empty;
 mod given;
 mod grace;
 pub mod history;
+mod inputs;
 mod internal_errors;
 mod interrupts;
 mod interrupts_settle;
@@ -59,6 +63,7 @@ mod shapes;
 mod snapshot;
 mod snapshot_request;
 mod stale_fence;
+mod status_follows;
 mod stops;
 mod stream_shape;
 mod terminal_once;
@@ -212,7 +217,7 @@ impl Oracle {
 }
 
 /// All oracles: first those for every moment, then those for the end of the run.
-pub static ORACLES: [Oracle; 52] = [
+pub static ORACLES: [Oracle; 56] = [
     terminal_once::ORACLE,
     message_states::ORACLE,
     fifo::ORACLE,
@@ -228,6 +233,7 @@ pub static ORACLES: [Oracle; 52] = [
     complete_settles::ORACLE,
     reconciliation::ORACLE,
     evidence::ORACLE,
+    error_texts::ORACLE,
     overdue::ORACLE,
     grace::ORACLE,
     unhealthy::ORACLE,
@@ -243,15 +249,18 @@ pub static ORACLES: [Oracle; 52] = [
     preparing::ORACLE,
     relay::ORACLE,
     own_names::ORACLE,
+    status_follows::ORACLE,
     shapes::events::ORACLE,
     shapes::requests::ORACLE,
     shapes::replies::ORACLE,
     replies::ORACLE,
     refusals::ORACLE,
+    inputs::ORACLE,
     doors::ORACLE,
     internal_errors::ORACLE,
     wrapper_promises::ORACLE,
     execution_id::ORACLE,
+    execution_time::ORACLE,
     no_secret_leaves::ORACLE,
     one_callback::ORACLE,
     callback_content::ORACLE,

@@ -80,6 +80,8 @@ fn is_of_wrapper(event: &StreamEvent, announced: &[&WrapperFrame], time_error: D
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::{Value, json};
 
     use crate::oracle::written::Writer;
@@ -125,6 +127,19 @@ mod tests {
             json!({"cloudStatus": {"type": "finalizing", "step": "committing"}}),
         );
         assert_eq!(cold.judged(), NOTHING);
+    }
+
+    #[test]
+    fn in_real_time_a_report_may_come_a_moment_after_the_turn() {
+        for (milliseconds, is_found) in [(10_000, false), (150, true)] {
+            let mut writer = Writer::started("m1");
+            writer.in_real_time(Duration::from_millis(milliseconds));
+            writer.bound(1);
+            writer.turn("m1");
+            writer.client_receives_unkept(OBSERVER, "preparing", step());
+            let found = writer.judged().contains(&FOUND[0].to_owned());
+            assert_eq!(found, is_found, "{milliseconds}");
+        }
     }
 
     #[test]

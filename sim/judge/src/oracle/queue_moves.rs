@@ -33,10 +33,11 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let queue = Queue::of(session);
     let time_error = session.run.time_error();
     let longest = longest_rest(session);
+    let events = events(session);
     let findings = queue.heads(time_error).filter_map(|(queued, head_from)| {
         let from = head_from?;
         let until = queued.left.map_or(session.run.end, |left| left.at);
-        let mut busy = spans(session, &queue, queued, from, until);
+        let mut busy = spans(session, &queue, &events, queued, from, until);
         busy.push((until, until));
         busy.sort_unstable();
         let mut rests_from = from;
@@ -78,10 +79,21 @@ fn longest_rest(session: &SessionHistory) -> Duration {
         + session.run.time_error()
 }
 
+/// The events about messages, in order of time.
+fn events<'a>(session: &SessionHistory<'a>) -> Vec<(Duration, &'a str)> {
+    let events = session.kept.iter();
+    let mut events: Vec<_> = events
+        .filter_map(|event| Some((event.at, event.message()?)))
+        .collect();
+    events.sort_unstable();
+    events
+}
+
 /// The spans in which something may be under way for a message.
 fn spans(
     session: &SessionHistory,
     queue: &Queue,
+    events: &[(Duration, &str)],
     queued: &Queued,
     from: Duration,
     until: Duration,
@@ -96,11 +108,10 @@ fn spans(
         [Some((ingest.opened_at, ingest.opened_at)), closed]
     });
     spans.extend(sockets.flatten());
-    let of_others = session
-        .kept
-        .iter()
-        .filter(|event| event.message().is_some_and(|message| message != queued.message));
-    spans.extend(of_others.map(|event| (event.at, event.at)));
+    let first = events.partition_point(|(at, _)| *at < from);
+    let in_span = events[first..].iter().take_while(|(at, _)| *at <= until);
+    let of_others = in_span.filter(|(_, message)| *message != queued.message);
+    spans.extend(of_others.map(|(at, _)| (*at, *at)));
     // After a fault the server may wait for the answer to a request that never arrived.
     let hidden = profile.wrapper_ready_timeout + profile.wrapper_job_timeout;
     spans.extend(

@@ -61,6 +61,13 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
     if let Some(idle) = own {
         return busy_since(session, idle, end);
     }
+    // A clock that was set forward ends the delay with the restart.
+    let faults = &session.run.faults;
+    let mut idles = session.root_idles.iter().copied();
+    let passed = idles.rfind(|idle| idle.id < end.id && is_own(idle));
+    if passed.is_some_and(|idle| faults.clock().went_forward(idle.at, end.at)) {
+        return None;
+    }
     let last_idle = session.root_idles.iter().rfind(|idle| idle.id < end.id);
     let idle = last_idle.map_or("the root was never idle".to_owned(), |idle| {
         format!("the last idle of the root before came at {}", secs(idle.at))
@@ -100,6 +107,7 @@ fn busy_since(session: &SessionHistory, idle: &StreamEvent, end: &StreamEvent) -
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use turnstile_fault::ClockChange;
 
     use crate::oracle::written::Writer;
 
@@ -142,6 +150,21 @@ mod tests {
             writer.wait(12);
             writer.completed("m1");
             assert_eq!(reconciled(writer, "m2"), rules, "{is_reported}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_forward_ends_the_delay() {
+        let hour = "1h".parse().unwrap();
+        for (set, rules) in [
+            (ClockChange::Forward(hour), &NOTHING[..]),
+            (ClockChange::Back(hour), &FOUND),
+        ] {
+            let mut writer = Writer::at_work();
+            writer.idle();
+            writer.clock_is_set(set);
+            writer.wait(4);
+            assert_eq!(reconciled(writer, "m1"), rules, "{set}");
         }
     }
 

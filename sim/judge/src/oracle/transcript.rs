@@ -33,7 +33,7 @@ impl<'s, 'a> Transcript<'s, 'a> {
     pub(super) fn latest_texts(&self) -> Option<Vec<String>> {
         let mut texts = Vec::new();
         // The answers, the latest first.
-        for answer in self.answers().into_iter().rev() {
+        for answer in self.answers().iter().rev() {
             let is_finished = self.is_finished(answer);
             if is_finished == Likely::No {
                 continue;
@@ -48,15 +48,8 @@ impl<'s, 'a> Transcript<'s, 'a> {
     }
 
     /// The rows of the assistant's messages that answer the message, in order of their first appearance.
-    fn answers(&self) -> Vec<&'a StreamEvent> {
-        let answers = self.session.kept.iter().copied().filter(|event| {
-            let Some(("message.updated", properties)) = event.kilo() else {
-                return false;
-            };
-            let info = &properties["info"];
-            info["role"] == "assistant" && info["parentID"] == self.batch.message
-        });
-        answers.collect()
+    fn answers(&self) -> &[&'a StreamEvent] {
+        self.session.answers_to(self.batch.message)
     }
 
     /// Whether an answer was finished when the batch was finalized.
@@ -106,12 +99,12 @@ impl<'s, 'a> Transcript<'s, 'a> {
     fn parts_of(&self, answer: &StreamEvent) -> Option<Vec<Part<'a>>> {
         let id = answer.kilo()?.1["info"]["id"].as_str()?;
         let mut parts: BTreeMap<&str, (&StreamEvent, Part)> = BTreeMap::new();
-        for event in &self.session.kept {
+        for event in self.session.parts_of(id) {
             let Some((name, properties)) = event.kilo() else {
                 continue;
             };
             let part = &properties["part"];
-            if name == "message.part.updated" && part["messageID"] == id {
+            if name == "message.part.updated" {
                 if self.is_in_time(event) != Likely::Yes {
                     return None;
                 }
@@ -119,7 +112,6 @@ impl<'s, 'a> Transcript<'s, 'a> {
                     parts.insert(part_id, (event, (text, Likely::Yes)));
                 }
             } else if name == "message.part.removed"
-                && properties["messageID"] == id
                 && let Some((updated, (_, is_there))) =
                     parts.get_mut(properties["partID"].as_str().unwrap_or_default())
             {

@@ -3,7 +3,10 @@
 //! This judges the role of the wrapper. A wrapper that was stopped, that was bound again, that gave up a lost ingest, that
 //! ended its turns with an error or that a script lets misbehave has no such duty.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::history::{Delivery, Door, Fence, Ingest, SessionHistory, WrapperFrame, kilo};
 use super::{Check, Finding, Moment, Oracle, secs};
@@ -21,6 +24,7 @@ pub(super) const ORACLE: Oracle = Oracle {
 };
 
 fn check(session: &SessionHistory) -> Vec<Finding> {
+    let reported = first_reports(session);
     let deliveries = session
         .deliveries
         .iter()
@@ -29,8 +33,9 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let accepted_at = delivery.answer.as_ref()?.at;
         let fence = delivery.fence.as_ref()?;
         let (ingest, complete) = next_complete(session, fence, accepted_at)?;
-        let is_broken = !is_excused(session, delivery, ingest, accepted_at, complete.at)
-            && !is_reported(session, &delivery.message, complete.at);
+        let reported_at = reported.get(delivery.message.as_str());
+        let is_broken = reported_at.is_none_or(|at| *at > complete.at)
+            && !is_excused(session, delivery, ingest, accepted_at, complete.at);
         is_broken.then(|| {
             let text = format!(
                 "{} accepted it at {} and sent `complete` at {} without having run it",
@@ -50,23 +55,31 @@ fn next_complete<'a>(
     fence: &Fence,
     after: Duration,
 ) -> Option<(&'a Ingest, &'a WrapperFrame)> {
-    session.wrapper_frames().find(|(ingest, frame)| {
-        frame.name == "complete" && frame.at > after && ingest.fence == *fence && is_wrapper(&ingest.party)
+    let run = session.run;
+    let from = run.wrapper_frames.partition_point(|frame| frame.at <= after);
+    let frames = run.wrapper_frames[from..].iter();
+    let frames = frames.map(|frame| (&run.ingests[frame.ingest], frame));
+    let mut completes = frames.filter(|(_, frame)| frame.name == "complete");
+    completes.find(|(ingest, _)| {
+        *ingest.session == *session.id && ingest.fence == *fence && is_wrapper(&ingest.party)
     })
 }
 
-/// Whether a frame up to that time is about the turn.
-fn is_reported(session: &SessionHistory, message: &str, by: Duration) -> bool {
-    session
-        .wrapper_frames()
-        .take_while(|(_, frame)| frame.at <= by)
-        .any(|(_, frame)| {
-            let Some(("message.updated", properties)) = kilo(&frame.name, &frame.data) else {
-                return false;
-            };
+/// The times of the first frames about each turn.
+fn first_reports<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, Duration> {
+    let mut reported = BTreeMap::new();
+    for (_, frame) in session.wrapper_frames() {
+        if let Some(("message.updated", properties)) = kilo(&frame.name, &frame.data) {
             let info = &properties["info"];
-            info["id"] == message || info["parentID"] == message
-        })
+            for message in [&info["id"], &info["parentID"]]
+                .into_iter()
+                .filter_map(Value::as_str)
+            {
+                reported.entry(message).or_insert(frame.at);
+            }
+        }
+    }
+    reported
 }
 
 /// Whether the wrapper may have dropped the turn in that time, or may have lost its report.

@@ -107,7 +107,9 @@ impl Spans<'_> {
             Fault::Host { host, .. } | Fault::Disk { host, .. } => host,
             Fault::Queue { .. } => SERVER,
             Fault::Wrapper(_) => WRAPPER,
-            Fault::Link { .. } | Fault::Connections { .. } | Fault::Receiver { .. } => return,
+            Fault::Link { .. } | Fault::Connections { .. } | Fault::Clock { .. } | Fault::Receiver { .. } => {
+                return;
+            }
         };
         if let (Some(lane), Some(place)) = (self.lanes.find(host), fault.place()) {
             let what = Broken::Place(place);

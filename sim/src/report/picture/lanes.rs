@@ -79,7 +79,7 @@ pub(in crate::report) fn affected(event: &WorldEvent) -> Vec<&str> {
         WorldEvent::Began { fault, .. } => match fault {
             Fault::Link { link, .. } => vec![&link.from, &link.to],
             Fault::Connections { from, to, .. } => vec![from, to],
-            Fault::Host { host, .. } | Fault::Disk { host, .. } => vec![host],
+            Fault::Host { host, .. } | Fault::Disk { host, .. } | Fault::Clock { host, .. } => vec![host],
             Fault::Queue { .. } => vec![SERVER],
             Fault::Receiver { .. } => vec![RECEIVER],
             Fault::Wrapper(_) => vec![WRAPPER],

@@ -215,6 +215,7 @@ impl AnyWorld for LiveWorld {
                 return Err(WorldError::Unsupported("a fault of a disk"));
             }
             Fault::Disk { .. } => return Ok(()),
+            Fault::Clock { .. } => return Err(WorldError::Unsupported("a clock that is set")),
             of_party => return Err(WorldError::of_party(of_party)),
         };
         self.report(event);

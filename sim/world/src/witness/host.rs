@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
+use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use turnstile_seams::BoxFuture;
 
@@ -27,6 +28,8 @@ pub(super) enum Order {
 pub(super) struct Host {
     pub name: Arc<str>,
     pub disk: Disk,
+    /// How far its clock is ahead of the time of the world, from its next start on.
+    pub clock_ahead: SignedDuration,
     pub restarts: u32,
     /// What turmoil takes when it next starts the host.
     pub next: Rc<RefCell<Option<Steward>>>,

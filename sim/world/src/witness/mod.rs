@@ -8,7 +8,7 @@
 //!
 //! From turmoil: the loop, the runtimes and their timers, the sockets, the links; holding, losing and
 //! delaying packets; crashing and starting hosts. Added here, because turmoil has no function for it: faults
-//! of one direction of a link (`links`); connections that are reset, finished or silenced, and the result of
+//! of one direction of a link (`links`); connections that are reset, finished, silenced or stalled, and the result of
 //! connecting to a host that is down (`network`). Shared with the other world, and therefore not
 //! cross-checked: the [`Disk`].
 //!
@@ -32,10 +32,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use turmoil::Sim;
 use turnstile_events::world::{Cause, WorldEvent};
-use turnstile_fault::{ConnectionEnd, DiskBehaviour, Fault, FaultKind, Link, Place};
+use turnstile_fault::{ConnectionEnd, DiskBehaviour, Fault, FaultKind, Link, LinkEffect, Place};
 use turnstile_seams::{BoxFuture, Clock, Randomness, Seams};
 
 use self::clock::TickClock;
@@ -50,14 +50,14 @@ use super::error::WorldError;
 use super::host::Machine;
 use super::power::PowerSwitch;
 use super::streams::Streams;
-use super::{Stopped, panics};
+use super::{Stopped, panics, shifted};
 
 /// Ticks for transmission and processing: between two attempts to deliver, for example, there are a
 /// connection and two exchanges, each of which takes some ticks.
 const TICKS_ON_THE_WAY: u32 = 8;
 /// Label of the stream of randomness that seeds turmoil's.
 const TURMOIL: &str = "turmoil";
-/// Effects on links that turmoil can implement.
+/// Effects on links that turmoil can implement. A stall affects connections, and the lines hold it.
 const CARRIED: [FaultKind; 3] = [FaultKind::Cut, FaultKind::BlackHole, FaultKind::Delay];
 
 /// A world on [`turmoil::Sim`]. See the module.
@@ -154,7 +154,7 @@ impl WitnessWorld {
             restarts: host.restarts,
             seams: Seams {
                 network: Arc::new(network),
-                clock: Arc::new(self.clock.clone()),
+                clock: shifted::ahead_of(Arc::new(self.clock.clone()), host.clock_ahead),
                 randomness: Randomness::new(self.streams.stream(&label)),
             },
             disk: host.disk.clone(),
@@ -313,6 +313,7 @@ impl AnyWorld for WitnessWorld {
         self.hosts.push(Host {
             name: Arc::clone(&name),
             disk: Disk::new(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7])),
+            clock_ahead: SignedDuration::ZERO,
             restarts: 0,
             next: Rc::clone(&next),
             run: None,
@@ -375,6 +376,18 @@ impl AnyWorld for WitnessWorld {
 
     fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
         let event = match fault {
+            Fault::Link {
+                link,
+                effect: LinkEffect::Stall,
+            } => {
+                let (from, to) = self.pair(&link.from, &link.to)?;
+                let mut shared = self.shared_network.lock();
+                match link.one_way {
+                    true => shared.stall_next(from, to),
+                    false => shared.stall(from, to),
+                }
+                WorldEvent::of(fault)
+            }
             Fault::Link { link, effect } => {
                 if !CARRIED.contains(&effect.kind()) {
                     return Err(WorldError::Unsupported("this effect on a link"));
@@ -389,6 +402,14 @@ impl AnyWorld for WitnessWorld {
             Fault::Disk { host, is, at } => {
                 let index = self.find(host)?;
                 self.hosts[index].disk.apply(*is, *at);
+                WorldEvent::of(fault)
+            }
+            Fault::Clock { host, set } => {
+                if self.is_up(host)? {
+                    return Err(WorldError::Up(host.clone()));
+                }
+                let index = self.find(host)?;
+                self.hosts[index].clock_ahead += set.ahead();
                 WorldEvent::of(fault)
             }
             Fault::Host {
@@ -425,11 +446,14 @@ impl AnyWorld for WitnessWorld {
                     true => self.heal_directions(&[(from, to)])?,
                     false => self.heal_directions(&[(from, to), (to, from)])?,
                 }
+                let is_between = |pair| pair == (from, to) || pair == (to, from);
+                self.shared_network.lock().end_stalls(is_between);
             }
             Place::EveryLink => {
                 let affected = self.shared_network.lock().links.affected();
                 self.heal_directions(&affected)
                     .expect("links that work can be carried by any world");
+                self.shared_network.lock().end_stalls(|_| true);
             }
             Place::Disk(host) => {
                 let index = self.find(host)?;

@@ -43,6 +43,11 @@ pub(super) struct Shared {
     pub links: Links,
     opened: u64,
     lines: BTreeMap<u64, Arc<Line>>,
+    /// How many of the next connections stall, by their opener and its peer.
+    stalls_next: BTreeMap<(usize, usize), u32>,
+    /// The attempts to connect that are stalled.
+    stalled_attempts: BTreeMap<u64, (usize, usize)>,
+    attempts: u64,
 }
 
 /// A host as seen by others.
@@ -72,6 +77,45 @@ impl Shared {
         self.lines = others;
         for line in BTreeMap::into_values(abandoned) {
             line.end(Fate::Reset);
+        }
+    }
+
+    /// Holds what arrives on the connections between two hosts, until their stalls end.
+    pub(super) fn stall(&mut self, one: usize, other: usize) {
+        for line in self.lines(one, other).iter().chain(&self.lines(other, one)) {
+            line.state().is_stalled = true;
+        }
+    }
+
+    /// Stalls the next connection that a host opens to another.
+    pub(super) fn stall_next(&mut self, from: usize, to: usize) {
+        *self.stalls_next.entry((from, to)).or_default() += 1;
+    }
+
+    /// The number of an attempt to connect that stalls; `None` if it does not.
+    fn begin_attempt(&mut self, pair: (usize, usize)) -> Option<u64> {
+        let left = self.stalls_next.get_mut(&pair)?;
+        *left -= 1;
+        if *left == 0 {
+            self.stalls_next.remove(&pair);
+        }
+        self.attempts += 1;
+        self.stalled_attempts.insert(self.attempts, pair);
+        Some(self.attempts)
+    }
+
+    /// Ends the stalls between hosts, and lets what they held be read.
+    pub(super) fn end_stalls(&mut self, is_meant: impl Fn((usize, usize)) -> bool) {
+        self.stalls_next.retain(|pair, _| !is_meant(*pair));
+        self.stalled_attempts.retain(|_, pair| !is_meant(*pair));
+        for line in self
+            .lines
+            .values()
+            .filter(|line| is_meant((line.host, line.peer)))
+        {
+            let mut state = line.state();
+            state.is_stalled = false;
+            state.reader.take().into_iter().for_each(Waker::wake);
         }
     }
 
@@ -106,6 +150,8 @@ struct LineState {
     /// `None` as soon as nothing may pass any more.
     socket: Option<TcpStream>,
     fin_sent: bool,
+    /// Whether it holds what arrives.
+    is_stalled: bool,
     /// Bytes written after the connection was silenced.
     discarded: usize,
     reader: Option<Waker>,
@@ -148,6 +194,7 @@ impl LineState {
 
     fn poll_read(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let polled = match (self.fate, &mut self.socket) {
+            (Fate::Whole, Some(_)) if self.is_stalled => Poll::Pending,
             (Fate::Whole, Some(socket)) => Pin::new(socket).poll_read(context, out),
             (Fate::Finished, _) => return Poll::Ready(Ok(())),
             (Fate::Silenced, _) => Poll::Pending,
@@ -238,6 +285,7 @@ impl HostNetwork {
                 fate: Fate::Whole,
                 socket: Some(socket),
                 fin_sent: false,
+                is_stalled: false,
                 discarded: 0,
                 reader: None,
                 writer: None,
@@ -310,6 +358,12 @@ impl Network for HostNetwork {
                     }
                     Reach::NotYet => self.clock.sleep(self.clock.tick()).await,
                     Reach::Never => std::future::pending().await,
+                }
+            }
+            let stalled = self.shared_network.lock().begin_attempt((self.host, peer));
+            if let Some(attempt) = stalled {
+                while self.shared_network.lock().stalled_attempts.contains_key(&attempt) {
+                    self.clock.sleep(self.clock.tick()).await;
                 }
             }
             let socket = TcpStream::connect((host, port)).await?;

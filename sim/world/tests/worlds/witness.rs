@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use turnstile_fault::{Bandwidth, ConnectionEnd, Fault, Link, LinkEffect, Place};
+use turnstile_fault::{Bandwidth, ClockChange, ConnectionEnd, Fault, Link, LinkEffect, Place};
 use turnstile_seams::{BoxFuture, ByteStream, ClockExt as _};
 
 use turnstile_world::{AnyWorld, Machine, Stopped, WorldError, WorldKind};
@@ -150,7 +150,10 @@ type Strike = fn(&mut dyn AnyWorld, &Link) -> Result<(), WorldError>;
 
 #[test]
 fn link_faults_look_the_same_in_both_worlds() {
-    let strikes: [(&str, Strike); 3] = [
+    let strikes: [(&str, Strike); 4] = [
+        ("stall", |world, link| {
+            world.apply(&Fault::on(link, LinkEffect::Stall))
+        }),
         ("cut", |world, link| world.apply(&Fault::cut(link))),
         ("black hole", |world, link| world.apply(&Fault::black_hole(link))),
         ("delay", |world, link| {
@@ -253,6 +256,27 @@ fn connection_faults_look_the_same_in_both_worlds() {
                 .any(|entry| entry.ends_with("client is answered four")),
             "{name}: {seen:#?}"
         );
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_is_seen_by_its_host_alone() {
+    let fault = Fault::Clock {
+        host: "server".to_owned(),
+        set: ClockChange::Back("1h".parse().unwrap()),
+    };
+    let seen = in_both("clock", |play| {
+        let refused = play.world.apply(&fault).unwrap_err();
+        assert_eq!(refused, WorldError::Up("server".to_owned()));
+        play.world.apply(&Fault::crash("server")).unwrap();
+        play.world.apply(&fault).unwrap();
+        play.world.heal(&Place::host("server")).unwrap();
+        play.run_for(Duration::from_millis(550));
+        play.send_every_second();
+        play.run_for(Duration::from_secs(1));
+    });
+    for entry in ["-3599.4 s: server receives 3", "0.6 s: client is answered one"] {
+        assert!(seen.contains(&entry.to_owned()), "{seen:#?}");
     }
 }
 

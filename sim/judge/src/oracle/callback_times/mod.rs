@@ -79,6 +79,16 @@ fn resubmitted(session: &SessionHistory, owner: &str, submitted: &[(Duration, Qu
             let text = format!("{refusal}, and it was submitted again at {}, too early", secs(at));
             findings.push(ORACLE.finding_about(&ids(["R8.20"]), at, owner, text));
         }
+        if let Some(at) = next
+            && let Some(restarted_at) = resumed_too_early(session, *refused_at, due, at)
+        {
+            let restart = format!("the server was restarted at {}", secs(restarted_at));
+            let text = format!(
+                "{refusal}, {restart}, and it was submitted again at {}, at once",
+                secs(at)
+            );
+            findings.push(ORACLE.finding_about(&ids(["R7.28"]), at, owner, text));
+        }
         let limit = limit(session, *refused_at, due, next.unwrap_or(run.end));
         if next.is_none() && session.is_removed {
             continue;
@@ -93,6 +103,27 @@ fn resubmitted(session: &SessionHistory, owner: &str, submitted: &[(Duration, Qu
         }
     }
     findings
+}
+
+/// The time of the restart after which a retry that was overdue came before the delay of such deadlines (R7.28), if it did.
+/// The refusal was certainly stored before the server stopped.
+fn resumed_too_early(
+    session: &SessionHistory,
+    refused_at: Duration,
+    due: Duration,
+    at: Duration,
+) -> Option<Duration> {
+    let (run, faults) = (session.run, &session.run.faults);
+    let restarted_at = faults.server_restarted_at(at)?;
+    let stopped_at = faults.server_stopped_before(restarted_at)?;
+    let stored_by = refused_at + run.max_transit() + run.time_error();
+    let is_stored = stored_by < stopped_at
+        && !faults.store_may_have_failed(refused_at, at)
+        && !faults.may_have_stopped_server(refused_at, stored_by);
+    // Before the stop it may have been due and not done.
+    let was_due = stopped_at + run.time_error() < due && due + run.time_error() < restarted_at;
+    let is_early = at + run.time_error() < restarted_at + run.context.profile.resume_delay;
+    (is_stored && was_due && is_early).then_some(restarted_at)
 }
 
 /// Findings about jobs that were submitted late, and about first requests that came late.
@@ -189,7 +220,13 @@ fn limit(session: &SessionHistory, since: Duration, due: Duration, at: Duration)
     let restarted_at = faults.server_restarted_at(at)?;
     let is_down_again = faults.may_have_stopped_server(restarted_at + Duration::from_micros(1), at);
     let resumed_by = restarted_at + run.context.profile.resume_delay + leeway;
-    (restarted_at >= since && !is_down_again).then(|| limit.max(resumed_by))
+    // After a change back the wait begins again.
+    let from = if faults.clock().went_back(since, restarted_at) {
+        restarted_at + due.saturating_sub(since) + leeway
+    } else {
+        resumed_by
+    };
+    (restarted_at >= since && !is_down_again).then(|| limit.max(resumed_by).max(from))
 }
 
 #[cfg(test)]

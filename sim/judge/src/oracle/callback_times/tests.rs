@@ -191,3 +191,33 @@ fn a_fault_of_the_way_to_the_receiver_excuses_what_follows() {
     writer.called_back("m1", json!({}), 200);
     assert_eq!(requests(writer), NOTHING);
 }
+
+#[test]
+fn a_retry_that_became_due_while_the_server_was_down_waits_after_its_start() {
+    // The retry is due 30 s after the refusal.
+    for (down_after, down_for, waits, is_found) in [
+        (5, 40, 0, true),
+        (5, 40, 1, false),
+        (5, 10, 0, false),
+        (29, 10, 0, true),
+        (31, 10, 0, false),
+    ] {
+        let mut writer = finalized();
+        submits(&mut writer, QueueAnswer::Refused);
+        writer.wait(down_after);
+        writer.world(WorldEvent::of(&Fault::crash(SERVER)));
+        writer.wait(down_for);
+        writer.world(WorldEvent::Ended {
+            place: Place::host(SERVER),
+        });
+        writer.wait(waits);
+        writer.is_at_the_moment(|writer| submits(writer, QueueAnswer::Accepted));
+        writer.called_back("m1", json!({}), 200);
+        let text = text(writer);
+        assert_eq!(
+            text.contains("at once"),
+            is_found,
+            "{down_after} {down_for} {waits}: {text}"
+        );
+    }
+}

@@ -190,7 +190,9 @@ fn too_soon(session: &SessionHistory, warmth: &Warmth, seen: &[Attempt]) -> Vec<
         let Some(delay) = warmth.delay_after(seen, failures) else {
             continue;
         };
-        if next.from + tolerance < failed.failed_from + delay {
+        let faults = &session.run.faults;
+        let may_have_passed = faults.clock().went_forward(failed.failed_from, next.from);
+        if next.from + tolerance < failed.failed_from + delay && !may_have_passed {
             let text = format!(
                 "its attempt at {} failed at {} or later, but the next one came at {}, before the delay of {}",
                 secs(failed.from),
@@ -215,7 +217,8 @@ fn too_early(
     let possible = warmth.between(queued.at, end.at);
     let delays = (0..reported - 1).filter_map(|failures| warmth.shortest(possible, failures));
     let delays: Duration = delays.sum();
-    (end.at + session.run.time_error() < queued.at + delays).then(|| {
+    let may_have_passed = session.run.faults.clock().went_forward(queued.at, end.at);
+    (end.at + session.run.time_error() < queued.at + delays && !may_have_passed).then(|| {
         let text = format!(
             "it was exhausted at {} after {reported} attempts, the first at {} or later, but the delays between them \
              take {}",

@@ -6,8 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::trace::Trace;
-
 /// The fields of the envelope of every event.
 const ENVELOPE: [&str; 5] = ["eventId", "sessionId", "streamEventType", "timestamp", "data"];
 
@@ -95,8 +93,13 @@ pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
     Some((data["event"].as_str()?, &data["properties"]))
 }
 
-/// Reads an event from a frame of a stream; `None` if the frame is none.
-pub(super) fn read_event(trace: &Trace, session: &Arc<str>, frame: &Value) -> Option<StreamEvent> {
+/// Reads an event from a frame of a stream; `None` if the frame is none. `time_of` is the time since the beginning of the
+/// run at which the server's clock showed a time.
+pub(super) fn read_event(
+    session: &Arc<str>,
+    frame: &Value,
+    time_of: impl FnOnce(Timestamp) -> Duration,
+) -> Option<StreamEvent> {
     let fields = frame.as_object()?;
     let time: Timestamp = fields.get("timestamp")?.as_str()?.parse().ok()?;
     let is_other = |name: &str| !ENVELOPE.contains(&name);
@@ -115,7 +118,7 @@ pub(super) fn read_event(trace: &Trace, session: &Arc<str>, frame: &Value) -> Op
         id: fields.get("eventId")?.as_u64()?,
         name: fields.get("streamEventType")?.as_str()?.to_owned(),
         data: fields.get("data").cloned().unwrap_or_default(),
-        at: trace.since_beginning(time).unwrap_or_default(),
+        at: time_of(time),
         others,
     })
 }

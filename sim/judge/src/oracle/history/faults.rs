@@ -1,13 +1,16 @@
 //! The faults of a run, as far as they excuse that a party was not reached.
 
+mod clock;
 mod deliveries;
 mod queue;
+mod stops;
 
 use std::time::Duration;
 
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{ConnectionEnd, Fault, Link, LinkEffect, Place, QueueBehaviour, WrapperBehaviour};
 
+pub use self::clock::ServerClock;
 use crate::parties::{RECEIVER, SERVER};
 
 /// The times at which parties were unreachable for the server. A fault that may have had an effect is assumed to have
@@ -21,6 +24,7 @@ pub struct Faults {
     /// The behaviours of the server's callback queue, each with its end.
     queue_faults: Vec<(Duration, Option<Duration>, QueueBehaviour)>,
     receiver: ReceiverDisruption,
+    clock: ServerClock,
     /// The behaviours of wrappers that a script set, each with its end.
     misbehaviours: Vec<(Duration, Option<Duration>, Box<WrapperBehaviour>)>,
 }
@@ -162,30 +166,6 @@ impl Faults {
         disruptions.any(|disruption| disruption.location != Location::Connections)
     }
 
-    /// Whether the server may have been down, or its disk may have failed, in that time.
-    pub fn may_have_stopped_server(&self, from: Duration, until: Duration) -> bool {
-        let server = Location::Host(SERVER.to_owned());
-        let is_down =
-            |disruption: &Disruption| disruption.location == server && disruption.overlaps(from, until);
-        let fails = |(began, ended): &(Duration, Option<Duration>)| {
-            *began <= until && ended.is_none_or(|ended| ended >= from)
-        };
-        self.disruptions.iter().any(is_down) || self.disk_failures.iter().any(fails)
-    }
-
-    /// The time of the last restart of the server up to `by`; `None` if there was none.
-    pub fn server_restarted_at(&self, by: Duration) -> Option<Duration> {
-        let server = Location::Host(SERVER.to_owned());
-        let of_server = self
-            .disruptions
-            .iter()
-            .filter(|disruption| disruption.location == server);
-        of_server
-            .filter_map(|disruption| disruption.until)
-            .filter(|until| *until <= by)
-            .max()
-    }
-
     /// The spans between `from` and `until` in which no fault affects the server, its disk, or its connections with
     /// `party`, in order. The first one begins at `from` if no fault lasts then.
     pub fn calm_spans(&self, party: &str, from: Duration, until: Duration) -> Vec<(Duration, Duration)> {
@@ -220,6 +200,11 @@ impl Faults {
         } else {
             until
         }
+    }
+
+    /// The clock of the server's machine.
+    pub fn clock(&self) -> &ServerClock {
+        &self.clock
     }
 
     fn fatal(&self, party: &str) -> impl Iterator<Item = &Disruption> {
@@ -273,7 +258,8 @@ impl Faults {
                 self.misbehaviours.push((at, None, behaviour.clone()));
             }
             Fault::Queue { is } => self.queue_behaves(at, Some(*is)),
-            Fault::Disk { .. } | Fault::Receiver { .. } => {}
+            Fault::Clock { host, set } if host == SERVER => self.clock.set(at, set.ahead()),
+            Fault::Disk { .. } | Fault::Clock { .. } | Fault::Receiver { .. } => {}
         }
     }
 

@@ -333,7 +333,17 @@ impl History {
 
     /// How far a time that the server reports may be from the time of the observation.
     pub(super) fn time_error(&self) -> Duration {
-        self.context.time_error
+        self.context.time_error + self.leeway_of_work()
+    }
+
+    /// How long a party may take for what takes no time in simulated time: a server in real time reports a time, and acts
+    /// some moments before or after it.
+    pub(super) fn leeway_of_work(&self) -> Duration {
+        if self.context.in_real_time {
+            self.context.timing_tolerance
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Maximum transit time of a frame without a fault of the link.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
+use turnstile_fault::Fault;
 
 use super::event::read_event;
 use super::logs;
@@ -26,7 +28,6 @@ pub const CONNECTED: &str = "connected";
 /// Reads a trace.
 pub(super) fn read(trace: &Trace) -> History {
     let mut reader = Reader {
-        trace,
         history: History {
             epoch: trace.epoch(),
             ..History::default()
@@ -34,6 +35,8 @@ pub(super) fn read(trace: &Trace) -> History {
         sockets: BTreeMap::new(),
         exchanges: BTreeMap::new(),
         readings: BTreeMap::new(),
+        has_set_clock: trace.records().iter().any(|record| is_clock(&record.what)),
+        times: BTreeMap::new(),
     };
     for record in trace.records() {
         reader.history.end = record.at;
@@ -49,7 +52,6 @@ pub(super) fn read(trace: &Trace) -> History {
 }
 
 struct Reader<'a> {
-    trace: &'a Trace,
     history: History,
     /// Open sockets, by party and number.
     sockets: BTreeMap<(&'a str, u64), Socket>,
@@ -57,6 +59,15 @@ struct Reader<'a> {
     exchanges: BTreeMap<(&'a str, u64), Exchange>,
     /// The harness's last reading of each session's log; `None` if it was refused.
     readings: BTreeMap<Arc<str>, Option<usize>>,
+    /// Whether the server's clock is set in the run.
+    has_set_clock: bool,
+    /// The times of kept events by session, id and reported time, if the clock is set.
+    times: BTreeMap<(Arc<str>, u64, String), Duration>,
+}
+
+/// Whether a record is a change of the server's clock.
+fn is_clock(what: &What) -> bool {
+    matches!(what, What::World(event) if matches!(event.fault(), Some(Fault::Clock { .. })))
 }
 
 /// A socket, as an index into the history.
@@ -430,8 +441,15 @@ impl<'a> Reader<'a> {
     fn shown(&mut self, at: Duration, place: usize, frame: &Value) {
         let stream = &mut self.history.streams[place];
         let party = stream.party.clone();
-        match read_event(self.trace, &stream.session, frame) {
-            Some(event) => {
+        let (faults, epoch) = (&self.history.faults, self.history.epoch);
+        let time_of = |time: Timestamp| faults.clock().time_of(time.duration_since(epoch), at);
+        match read_event(&stream.session, frame, time_of) {
+            Some(mut event) => {
+                if self.has_set_clock && event.id > 0 {
+                    // What a replay repeats has the time of its first sight.
+                    let version = (event.session.clone(), event.id, frame["timestamp"].to_string());
+                    event.at = *self.times.entry(version).or_insert(event.at);
+                }
                 stream.events.push(self.history.seen.len());
                 self.history.seen.push(SeenEvent {
                     party,

@@ -48,6 +48,10 @@ pub struct SessionHistory<'a> {
     pub root_idles: Vec<&'a StreamEvent>,
     /// What shows when each message was taken, by message.
     taken: BTreeMap<&'a str, Taken<'a>>,
+    /// Requests to admit each message, also of clients that do not name the session.
+    requests: BTreeMap<&'a str, Vec<&'a Call>>,
+    /// The kept events about parts of each of kilo's messages, in order of id.
+    parts: BTreeMap<&'a str, Vec<&'a StreamEvent>>,
     /// Whether it may have been removed: a client requested its deletion, or it was inactive for its whole lifetime.
     pub is_removed: bool,
 }
@@ -65,6 +69,8 @@ struct Taken<'a> {
     last_sent: Option<u64>,
     /// Id of the first report of its wrapper.
     first_report: Option<u64>,
+    /// The kept rows of the assistant's messages that answer it, in order of id.
+    answers: Vec<&'a StreamEvent>,
 }
 
 impl<'a> Taken<'a> {
@@ -87,6 +93,9 @@ impl<'a> Taken<'a> {
             }
             if let Some(("message.updated", properties)) = event.kilo() {
                 let info = &properties["info"];
+                if let Some(message) = info["parentID"].as_str().filter(|_| info["role"] == "assistant") {
+                    all.entry(message).or_default().answers.push(event);
+                }
                 for message in [&info["id"], &info["parentID"]]
                     .into_iter()
                     .filter_map(Value::as_str)
@@ -100,6 +109,35 @@ impl<'a> Taken<'a> {
         }
         all
     }
+}
+
+/// The requests of a run that may admit a message to a session, by message.
+fn requests<'a>(run: &'a History, id: &str) -> BTreeMap<&'a str, Vec<&'a Call>> {
+    let mut requests = BTreeMap::<&str, Vec<&Call>>::new();
+    for call in &run.calls {
+        if let Some(message) = call.requested_message()
+            && call.session().is_none_or(|session| session == id)
+        {
+            requests.entry(message).or_default().push(call);
+        }
+    }
+    requests
+}
+
+/// The events about parts of each of kilo's messages.
+fn parts<'a>(kept: &[&'a StreamEvent]) -> BTreeMap<&'a str, Vec<&'a StreamEvent>> {
+    let mut parts = BTreeMap::<&str, Vec<&StreamEvent>>::new();
+    for event in kept {
+        let message = match event.kilo() {
+            Some(("message.part.updated", properties)) => &properties["part"]["messageID"],
+            Some(("message.part.removed", properties)) => &properties["messageID"],
+            _ => continue,
+        };
+        if let Some(message) = message.as_str() {
+            parts.entry(message).or_default().push(event);
+        }
+    }
+    parts
 }
 
 /// Indices into [`History::seen`] of a session's kept events, in order of id.
@@ -126,7 +164,11 @@ fn has_expired(run: &History, calls: &[&Call], kept: &[&StreamEvent]) -> bool {
     active_at.push(run.end);
     active_at.sort_unstable();
     let lifetime = run.context.profile.session_lifetime;
-    active_at.windows(2).any(|pair| pair[1] - pair[0] >= lifetime)
+    let inactive_for = |pair: &[Duration]| {
+        let gained = run.faults.clock().gain(pair[0], pair[1]);
+        (pair[1] - pair[0]).saturating_add(gained)
+    };
+    active_at.windows(2).any(|pair| inactive_for(pair) >= lifetime)
 }
 
 /// Whether an event is an idle of one of these roots; of any kilo session if the roots are unknown.
@@ -167,6 +209,8 @@ impl<'a> SessionHistory<'a> {
             sent: among(&StreamEvent::is_sent),
             root_idles: among(&|event| is_idle_of(&run.sessions[id].roots, event)),
             taken: Taken::all(&deliveries, &kept),
+            requests: requests(run, id),
+            parts: parts(&kept),
             run,
             id,
             log: has_log.then(|| kept.clone()),
@@ -233,6 +277,23 @@ impl<'a> SessionHistory<'a> {
             .filter(|delivery| delivery.at <= by)
             .filter_map(|delivery| delivery.fence.as_ref())
             .max_by_key(|fence| fence.generation)
+    }
+
+    /// The requests to admit a message, in order of sending. Those without an answer may not name the session.
+    pub fn requests_of(&self, message: &str) -> &[&'a Call] {
+        self.requests.get(message).map_or(&[], Vec::as_slice)
+    }
+
+    /// The kept rows of the assistant's messages that answer a message, in order of id.
+    pub fn answers_to(&self, message: &str) -> &[&'a StreamEvent] {
+        self.taken
+            .get(message)
+            .map_or(&[], |taken| taken.answers.as_slice())
+    }
+
+    /// The kept events about parts of one of kilo's messages, in order of id.
+    pub fn parts_of(&self, message: &str) -> &[&'a StreamEvent] {
+        self.parts.get(message).map_or(&[], Vec::as_slice)
     }
 
     /// The first event that reports the admission of a message.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
+use turnstile_fault::{ClockChange, ConnectionEnd, Fault, Link, Place};
 
 use crate::oracle::written::Writer;
 use crate::parties::{SERVER, WRAPPER};
@@ -267,4 +267,18 @@ fn a_deadline_survives_a_crash_of_the_server() {
     });
     writer.wait(200);
     assert_eq!(completed(writer), FOUND);
+}
+
+#[test]
+fn a_wait_begins_again_after_a_clock_was_set_back() {
+    let day = ClockChange::Back("24h".parse().unwrap());
+    for (seconds, rules) in [(20, &NOTHING[..]), (40, &FOUND)] {
+        let mut writer = Writer::at_work();
+        writer.bound_with(1, json!({"kiloSessionId": "root"}));
+        writer.idle();
+        writer.clock_is_set(day);
+        writer.opens_ingest(1);
+        writer.wait(seconds);
+        assert_eq!(completed(writer), rules, "{seconds}");
+    }
 }

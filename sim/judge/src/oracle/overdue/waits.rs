@@ -302,8 +302,10 @@ impl<'s, 'a> Turn<'s, 'a> {
         let idles = self.session.root_idles.iter().copied();
         let idles = idles.filter(|event| is_own(event));
         let mut overdue = idles.filter_map(|idle| {
-            let limit =
-                limit(self.session, idle.at, wait).max(limit(self.session, calm.from, Duration::ZERO));
+            // After a change of the clock back, the wait begins again with the restart.
+            let is_repeated = self.session.run.faults.clock().went_back(idle.at, calm.from);
+            let rest = if is_repeated { wait } else { Duration::ZERO };
+            let limit = limit(self.session, idle.at, wait).max(limit(self.session, calm.from, rest));
             // Before the search for a cancellation, which is long.
             if self.session.roots().len() != 1 || limit >= calm.until {
                 return None;

@@ -137,10 +137,8 @@ fn others<'a>(reply: &Reply<'_, 'a>, message: &str) -> impl Iterator<Item = &'a 
     let (own, session) = (reply.call, reply.session);
     let is_refused =
         |call: &super::Call| matches!(call.reply, Some((_, status, _)) if (400..500).contains(&status));
-    session.run.calls.iter().filter(move |call| {
-        let is_near = call.session().is_none_or(|id| id == session.id);
-        !std::ptr::eq(*call, own) && is_near && !is_refused(call) && call.requested_message() == Some(message)
-    })
+    let requests = session.requests_of(message).iter().copied();
+    requests.filter(move |call| !std::ptr::eq(*call, own) && !is_refused(call))
 }
 
 fn intent(reply: &Reply, message: &str) -> Intent {

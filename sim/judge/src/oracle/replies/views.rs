@@ -45,6 +45,15 @@ fn wrong_values(reply: &Reply) -> Option<Finding> {
         let text = "with another session or user than it was asked for";
         return Some(reply.finding(&ids(["R9.58"]), None, text));
     }
+    let prepared = reply.session.preparations.iter();
+    let mut sandboxes = prepared.filter_map(|preparation| preparation.body["sandboxId"].as_str());
+    if let Some(sandbox) = sandboxes.next().filter(|sandbox| data["sandboxId"] != **sandbox) {
+        let text = format!(
+            "with the sandboxId {}, but the wrapper was told {sandbox:?}",
+            data["sandboxId"]
+        );
+        return Some(reply.finding(&ids(["R9.78"]), None, &text));
+    }
     let creation = Creation::of(reply.session)?;
     let repository = creation.repository();
     let is_github = repository["type"] == "github";
@@ -98,7 +107,10 @@ fn wrong_execution(reply: &Reply) -> Option<Finding> {
         .flatten()
         .filter(|other| other.message == work.message && other.is_running == work.is_running);
     let started_at = since_beginning(reply.session, &execution["startedAt"]);
-    if !since.any(|work| started_at.is_some_and(|at| at.abs_diff(work.since) <= leeway)) {
+    let is_shown_by_another_clock = reply.session.run.faults.clock().was_set(reply.at);
+    if !is_shown_by_another_clock
+        && !since.any(|work| started_at.is_some_and(|at| at.abs_diff(work.since) <= leeway))
+    {
         return violated("R9.75", format!("with the startedAt {}", execution["startedAt"]));
     }
     if execution["health"] == "stale" && is_surely_live(reply, work) {
@@ -178,6 +190,9 @@ fn wrong_times(reply: &Reply) -> Option<Finding> {
     };
     Creation::of(reply.session)?;
     let run = reply.session.run;
+    if run.faults.clock().was_set(reply.at) {
+        return None;
+    }
     let leeway = run.time_error() + run.context.timing_tolerance;
     // A message that a wrapper took counts as accepted only with the event (R9.63).
     let accepted = reply.log.iter().find(|event| event.is_sent());

@@ -40,7 +40,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                 frame,
                 generation: ingest.fence.generation,
                 stale_from: fences.stale_from(ingest.fence.generation),
-                replaced_at: fences.replaced_at(ingest.fence.generation),
+                replaced_at: fences.acts_replaced_from(ingest.fence.generation),
                 time_error: session.run.time_error(),
             })
             .collect();
@@ -127,15 +127,17 @@ impl FencedFrame<'_> {
 /// Findings about messages that were ended by frames under a superseded fence alone.
 fn ends_by_stale_frames(session: &SessionHistory, frames: &[FencedFrame]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let causes = Causes::of(frames);
     for end in &session.ends {
         let Some(message) = end.message() else { continue };
         let Some(cause) = Cause::of(end) else { continue };
         if cause == Cause::Interrupt && is_interrupted_by_user(session, end.at) {
             continue;
         }
-        let mut causes = frames
+        let mut causes = causes
+            .given(cause, message)
             .iter()
-            .filter(|frame| frame.was_sent(end.at) && cause.is_given_by(frame.frame, message))
+            .filter(|frame| frame.was_sent(end.at))
             .peekable();
         let Some(generation) = causes.peek().map(|frame| frame.generation) else {
             continue;
@@ -171,21 +173,55 @@ impl Cause {
             _ => None,
         }
     }
+}
 
-    fn is_given_by(self, frame: &WrapperFrame, message: &str) -> bool {
-        match self {
-            Self::Interrupt => RunEnd::of_frame(frame) == Some(RunEnd::Interrupted),
-            Self::FatalError => RunEnd::of_frame(frame) == Some(RunEnd::FatalError),
-            Self::Reply => {
-                let Some(("message.updated", properties)) = kilo(&frame.name, &frame.data) else {
-                    return false;
-                };
-                let info = &properties["info"];
-                let has_ended = !info["time"]["completed"].is_null() || !info["error"].is_null();
-                info["parentID"] == message && has_ended
+/// The frames that may end messages, by what they say.
+struct Causes<'f, 'a> {
+    /// By the message that the frame ends.
+    replies: BTreeMap<&'a str, Vec<&'f FencedFrame<'a>>>,
+    interrupts: Vec<&'f FencedFrame<'a>>,
+    errors: Vec<&'f FencedFrame<'a>>,
+}
+
+impl<'f, 'a> Causes<'f, 'a> {
+    fn of(frames: &'f [FencedFrame<'a>]) -> Self {
+        let mut causes = Self {
+            replies: BTreeMap::new(),
+            interrupts: Vec::new(),
+            errors: Vec::new(),
+        };
+        for frame in frames {
+            match RunEnd::of_frame(frame.frame) {
+                Some(RunEnd::Interrupted) => causes.interrupts.push(frame),
+                Some(RunEnd::FatalError) => causes.errors.push(frame),
+                Some(RunEnd::Complete { .. }) => {}
+                None => {
+                    if let Some(message) = ended_by(frame.frame) {
+                        causes.replies.entry(message).or_default().push(frame);
+                    }
+                }
             }
         }
+        causes
     }
+
+    fn given(&self, cause: Cause, message: &str) -> &[&'f FencedFrame<'a>] {
+        match cause {
+            Cause::Reply => self.replies.get(message).map_or(&[], Vec::as_slice),
+            Cause::Interrupt => &self.interrupts,
+            Cause::FatalError => &self.errors,
+        }
+    }
+}
+
+/// The message that a frame ends as the reply of an assistant, if it is one.
+fn ended_by(frame: &WrapperFrame) -> Option<&str> {
+    let ("message.updated", properties) = kilo(&frame.name, &frame.data)? else {
+        return None;
+    };
+    let info = &properties["info"];
+    let has_ended = !info["time"]["completed"].is_null() || !info["error"].is_null();
+    info["parentID"].as_str().filter(|_| has_ended)
 }
 
 /// Whether a user may have interrupted the session by then.

@@ -8,7 +8,7 @@ use crate::parties::OBSERVER;
 
 impl Writer {
     pub(super) fn envelope(&self, id: usize, name: &str, data: Value) -> Value {
-        let timestamp = (self.epoch + self.now).to_string();
+        let timestamp = (self.epoch + self.now + self.clock_ahead).to_string();
         json!({"eventId": id, "sessionId": self.session, "streamEventType": name, "timestamp": timestamp,
             "data": data})
     }

@@ -17,12 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::Observation;
 use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
+use turnstile_fault::{ClockChange, Fault, Place};
 use turnstile_profile::Profile;
 
 use self::events::entity;
@@ -65,6 +66,10 @@ pub(super) struct Writer {
     orders_by_hand: bool,
     /// What clients and wrappers show to prove who they are.
     credentials: Credentials,
+    /// The tolerance for work, in real time.
+    tolerance: Option<Duration>,
+    /// How far the server's clock is ahead.
+    clock_ahead: SignedDuration,
 }
 
 /// Oracles of all frames and of exact times. Written traces show only what matters to their test, with a second between two
@@ -156,6 +161,8 @@ impl Writer {
             withheld: ON_REQUEST.to_vec(),
             orders_by_hand: false,
             credentials: Credentials::Own,
+            tolerance: None,
+            clock_ahead: SignedDuration::ZERO,
         };
         writer.starts_with(message, input);
         writer
@@ -181,6 +188,23 @@ impl Writer {
     /// Sets the profile that the server is judged by.
     pub(super) fn judged_by(&mut self, profile: Profile) {
         self.profile = profile;
+    }
+
+    /// The run is in real time, in which work takes up to that time.
+    pub(super) fn in_real_time(&mut self, tolerance: Duration) {
+        self.tolerance = Some(tolerance);
+    }
+
+    /// The server crashes, and its clock is set before it is restarted. Later events have times by that clock.
+    pub(super) fn clock_is_set(&mut self, set: ClockChange) {
+        self.wait(1);
+        self.world(WorldEvent::of(&Fault::crash(SERVER)));
+        let host = SERVER.to_owned();
+        self.world(WorldEvent::of(&Fault::Clock { host, set }));
+        self.world(WorldEvent::Ended {
+            place: Place::host(SERVER),
+        });
+        self.clock_ahead += set.ahead();
     }
 
     /// Makes another session the current one.
@@ -361,6 +385,8 @@ impl Writer {
         }
         let context = RunContext {
             profile: Arc::new(self.profile),
+            in_real_time: self.tolerance.is_some(),
+            timing_tolerance: self.tolerance.unwrap_or_default(),
             ..RunContext::default()
         };
         let mut findings = judge(&History::read_under(&self.trace, context));

@@ -34,6 +34,25 @@ impl Faults {
             .map(|(.., behaviour)| &**behaviour)
     }
 
+    /// For how long every wrapper that a script lets misbehave holds its answer to a request back that arrives at that time;
+    /// zero if it may answer or close the connection at once.
+    pub fn answer_is_held_for(&self, at: Duration, is_turn: bool) -> Duration {
+        let held = self.misbehaviours(at, at).map(|behaviour| {
+            let delay = if is_turn {
+                let job = behaviour.job.as_ref();
+                job.filter(|job| job.lose_reply == 0 && job.answer.is_none() && job.reply.is_none())
+                    .and_then(|job| job.delay)
+            } else {
+                let ready = behaviour.ready.as_ref();
+                ready
+                    .filter(|ready| ready.answer.is_none() && ready.reply.is_none())
+                    .and_then(|ready| ready.delay)
+            };
+            delay.map_or(Duration::ZERO, |delay| *delay)
+        });
+        held.min().unwrap_or_default()
+    }
+
     /// The spans of time in which a delivery may have failed without a sign. A fault that may have ended connections
     /// silently lasts until `hidden` after its end, because the server may wait for an answer; a stop of the server
     /// lasts until `resumed` after its start.

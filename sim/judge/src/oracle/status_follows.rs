@@ -1,0 +1,117 @@
+//! Some events of a wrapper change the status that clients see (protocol §5): the server adds a `cloud.status` after them.
+//!
+//! Only the stream of the harness is judged, which reads at once and has no faults.
+
+use super::history::{SeenEvent, SessionHistory, Stream};
+use super::replay::is_connected;
+use super::{Check, Finding, Moment, Oracle, secs};
+use crate::parties::OBSERVER;
+use crate::rules::{RuleId, ids};
+
+pub(super) const ORACLE: Oracle = Oracle {
+    name: "status-follows-its-event",
+    rule: "After an event of a wrapper that changes the cloud status, clients get the new status.",
+    why: "A client that is not told the end of a commit or of a preparation shows it for ever.",
+    moment: Moment::Always,
+    protocol: &ids(["R5.85", "R5.86", "R5.87"]),
+    check: Check::Sessions(check),
+};
+
+fn check(session: &SessionHistory) -> Vec<Finding> {
+    let watching = session.streams.iter().filter(|stream| stream.party == OBSERVER);
+    watching
+        .flat_map(|stream| without_status(session, stream))
+        .collect()
+}
+
+/// Findings about events of a stream after which no status came.
+fn without_status(session: &SessionHistory, stream: &Stream) -> Vec<Finding> {
+    let run = session.run;
+    let mut shown = run.shown(stream);
+    // A replay repeats events, and no status.
+    if !shown.any(|seen| is_connected(&seen.event)) {
+        return Vec::new();
+    }
+    let live: Vec<&SeenEvent> = shown.collect();
+    let window = run.max_transit() * 2;
+    let findings = live.iter().enumerate().filter_map(|(place, seen)| {
+        let (violated, status) = expected(seen)?;
+        let until = seen.seen_at + window;
+        let is_open = stream.closed_at.is_none_or(|closed_at| closed_at > until) && until < run.end;
+        let is_disturbed = run.faults.may_have_stopped_server(seen.seen_at, until)
+            || run.faults.store_may_have_failed(seen.event.at, until);
+        let mut later = live[place + 1..]
+            .iter()
+            .take_while(|later| later.seen_at <= until);
+        let is_shown = later.any(|later| {
+            later.event.name == "cloud.status" && later.event.data["cloudStatus"]["type"] == status
+        });
+        (is_open && !is_disturbed && !is_shown).then(|| {
+            let text = format!(
+                "{} received {} at {}, and no status {status:?} after it",
+                stream.party,
+                seen.event.name,
+                secs(seen.seen_at)
+            );
+            ORACLE.finding(&[violated], seen.seen_at, None, text)
+        })
+    });
+    findings.collect()
+}
+
+/// The rule about an event, and the type of the status that follows it; `None` if none has to.
+fn expected(seen: &SeenEvent) -> Option<(RuleId, &'static str)> {
+    let event = &seen.event;
+    if event.is_of_execution() {
+        return None;
+    }
+    match event.name.as_str() {
+        "autocommit_started" => Some((RuleId::named("R5.85"), "finalizing")),
+        "autocommit_completed" => Some((RuleId::named("R5.86"), "ready")),
+        "preparing" if event.data["step"].is_string() && event.data["message"].is_string() => {
+            Some((RuleId::named("R5.87"), "preparing"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::oracle::written::Writer;
+    use crate::parties::OBSERVER;
+
+    const RULE: &str = "status-follows-its-event";
+
+    /// Whether a wrapper's event is found that is followed by that status.
+    fn is_found(name: &str, data: &Value, status: Option<&str>) -> bool {
+        let mut writer = Writer::at_work();
+        writer.at_once(|writer| {
+            writer.wrapper_sends(1, name, data.clone());
+            writer.client_receives_unkept(OBSERVER, name, data.clone());
+            if let Some(status) = status {
+                let data = json!({"cloudStatus": {"type": status, "step": "s", "message": "m"}});
+                writer.client_receives_unkept(OBSERVER, "cloud.status", data);
+            }
+        });
+        writer.completed("m1");
+        writer.judged().contains(&RULE.to_owned())
+    }
+
+    #[test]
+    fn an_event_without_its_status_is_found() {
+        let step = json!({"step": "clone", "message": "Cloning"});
+        for (name, data, status) in [
+            ("autocommit_started", json!({"messageId": "m1"}), "finalizing"),
+            ("autocommit_completed", json!({"messageId": "m1"}), "ready"),
+            ("preparing", step, "preparing"),
+        ] {
+            assert!(!is_found(name, &data, Some(status)), "{name}");
+            assert!(is_found(name, &data, None), "{name}");
+            assert!(is_found(name, &data, Some("error")), "{name}");
+        }
+        assert!(!is_found("preparing", &json!({"step": "clone"}), None));
+        assert!(!is_found("heartbeat", &json!({}), None));
+    }
+}
