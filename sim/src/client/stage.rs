@@ -30,7 +30,7 @@ const TICKET: &str = "ticket-of-the-harness";
 pub(super) const TOKEN: &str = "token-of-the-harness";
 /// The close code of a server that ends.
 pub(super) const GOING_AWAY: u16 = 1001;
-/// How many times as long as everything else the start of a client may take.
+/// How many times as long as everything else the start and the end of a client may take.
 const STARTING: u32 = 6;
 /// How long the end of standard error is awaited after the end of the output.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -77,13 +77,14 @@ impl Stage {
         if self.record.is_clean() {
             self.order(json!({"do": "exit"})).await;
             let clock = self.record.seams.clock.clone();
-            let ended = clock.timeout(self.patience, async {
+            let patience = self.patience * STARTING;
+            let ended = clock.timeout(patience, async {
                 while self.process.line().await.is_some() {}
             });
             if ended.await.is_err() {
                 let text = format!(
                     "the client did not end within {} s of `exit`",
-                    self.patience.as_secs_f64()
+                    patience.as_secs_f64()
                 );
                 self.record.find(&RUNS, text);
             }
