@@ -78,9 +78,7 @@ impl Stage {
             self.order(json!({"do": "exit"})).await;
             let clock = self.record.seams.clock.clone();
             let patience = self.patience * STARTING;
-            let ended = clock.timeout(patience, async {
-                while self.process.line().await.is_some() {}
-            });
+            let ended = clock.timeout(patience, async { while self.process.line().await.is_some() {} });
             if ended.await.is_err() {
                 let text = format!(
                     "the client did not end within {} s of `exit`",

@@ -10,7 +10,7 @@ use turnstile_judge::recording::{Header, Kind, Recording};
 use super::Playground;
 use crate::recordings::cut::{self, Cut, CutError};
 
-/// The records of a playground. The server's own queue is not seen, and nobody reads the log at an end.
+/// The records of a playground. The server's own queue is not seen, and the log has no inspection at an end.
 const RECORDED: [Kind; 6] = [
     Kind::Calls,
     Kind::Streams,

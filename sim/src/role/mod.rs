@@ -1,4 +1,4 @@
-//! What judges of a single party share: the party is a process of its own, and the harness is the rest of its world.
+//! What judges of a single party share: the party is a process, and the harness is the rest of its world.
 //!
 //! | file | content |
 //! |---|---|
@@ -20,7 +20,7 @@ use tokio::runtime::Builder;
 
 use crate::script::{HarnessError, Verdict};
 
-/// Runs a case on a runtime of its own, which ends with it.
+/// Runs a case on a new runtime, which ends with it.
 pub(crate) fn play(
     case: impl Future<Output = Result<Verdict, HarnessError>>,
 ) -> Result<Verdict, HarnessError> {

@@ -55,7 +55,7 @@ pub(super) struct Event {
     pub what: Happened,
 }
 
-/// What becomes of connections.
+/// How connections are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     Accept,
@@ -122,7 +122,7 @@ impl Ingest {
         self.address.to_string()
     }
 
-    /// Changes what becomes of connections, also of those that are held.
+    /// Changes how connections are treated, including those that are held.
     pub fn admit(&self, admission: Admission) {
         self.admission.send_replace(admission);
     }

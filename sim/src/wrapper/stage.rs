@@ -32,7 +32,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 const STARTING: u32 = 6;
 /// Time between two requests while a state is awaited.
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
-/// Time in which nothing should happen.
+/// The time after which something that should not happen counts as absent.
 const CALM: Duration = Duration::from_millis(150);
 /// The number of last events that a finding shows.
 const LAST_EVENTS: usize = 12;
@@ -144,12 +144,12 @@ impl Stage {
         self.record.seams.clock.sleep(POLL_INTERVAL).await;
     }
 
-    /// Lets a short time pass in which nothing should happen.
+    /// Lets the short time of an absence pass.
     pub(super) async fn calm(&self) {
         self.calm_after(Duration::ZERO).await;
     }
 
-    /// Lets a time pass, and then a short one in which nothing should happen.
+    /// Lets a time pass, and then the short time of an absence.
     pub(super) async fn calm_after(&self, time: Duration) {
         self.record.seams.clock.sleep(time + CALM).await;
     }

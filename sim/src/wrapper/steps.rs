@@ -58,7 +58,7 @@ impl Stage {
         waiters["liveResponses"].as_u64().unwrap_or_default()
     }
 
-    /// Asks again and again until there is a result.
+    /// Repeats a request until it has a result.
     pub(super) async fn poll<T>(
         &mut self,
         rule: &RoleRule,
@@ -134,7 +134,7 @@ impl Stage {
         Ok(self.after_frame(from, end))
     }
 
-    /// Waits until `count` answers to a message have ended, whatever comes before. Returns the index after the end.
+    /// Waits until `count` answers to a message have ended, and skips everything before. Returns the index after the end.
     pub(super) async fn ended(&mut self, id: &str, count: usize) -> Step<usize> {
         let what = format!("the turn of {id} did not end");
         let look = |events: &[Event]| Turn::of(&frames(events), id).end(count);

@@ -79,7 +79,13 @@ fn misplaced(session: &SessionHistory, execution: &str, due: Duration) -> Option
             .faults
             .store_may_have_failed(due.saturating_sub(leeway), limit);
     let ended_at = end.map(|end| end.at);
-    let is_late = ended_at.unwrap_or(run.end) > limit;
+    // The end of one that loses its wrapper is no kept event, so it may have been missed.
+    let mut ingests = run.imported_ingests.iter();
+    let had_wrapper = ingests.any(|ingest| ingest.execution == execution);
+    let is_late = match ended_at {
+        Some(at) => at > limit,
+        None => !had_wrapper && run.end > limit,
+    };
     (is_late && !is_disturbed).then(|| {
         let ended = ended_at.map_or("did not end".to_owned(), |at| format!("ended at {}", secs(at)));
         let text = format!("{execution} was due to time out at {}, but {ended}", secs(due));
@@ -163,5 +169,9 @@ mod tests {
         writer.event_of("exc_1", "error", error);
         writer.wait(700);
         assert_eq!(found(writer), NOTHING);
+        let mut writer = imported();
+        writer.opens_ingest_of("exc_1");
+        writer.wait(700);
+        assert_eq!(found(writer), NOTHING, "it may have lost its wrapper");
     }
 }

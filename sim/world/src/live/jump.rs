@@ -1,4 +1,4 @@
-//! Jumps over the time in which nothing happens, with a server that offers a test clock.
+//! Jumps over idle time, with a server that offers a test clock.
 //!
 //! The clock of the parties and that of the server move together, to the next moment at which one of them has something
 //! to do. A jump happens only when everything is at rest: nothing has passed on a connection for a while, the server
@@ -18,7 +18,7 @@ use super::{LiveWorld, Server};
 const QUIET_BETWEEN_STEPS: Duration = Duration::from_millis(4);
 /// The length of a jump with such a server: what is due is late by at most this, which is below the tolerance of live plays.
 const STEP: Duration = Duration::from_millis(100);
-/// A shorter time passes by itself.
+/// A shorter time passes as real time.
 const SHORTEST: Duration = Duration::from_millis(3);
 /// How long the threads of the parties may take to run what they can run.
 const AT_REST: Duration = Duration::from_secs(1);

@@ -249,12 +249,11 @@ pub(super) fn sequence(replies: &[Reply]) -> Vec<Finding> {
             (Some(before), Some(after)) => after > before,
             _ => false,
         };
-        let is_later = before.data["timestamp"].as_f64() <= after.data["timestamp"].as_f64();
-        let was_stopped = after
-            .session
-            .run
-            .faults
-            .may_have_stopped_server(before.at, after.at);
+        let faults = &after.session.run.faults;
+        // Times go back with the server's clock, and a record shows that at its next change (R7.37).
+        let is_later = before.data["timestamp"].as_f64() <= after.data["timestamp"].as_f64()
+            || faults.clock().was_set(after.at);
+        let was_stopped = faults.may_have_stopped_server(before.at, after.at);
         // The record of a server that stopped may be one that was never stored.
         (!(was_stopped || is_right && is_later)).then(|| {
             let text = format!(
