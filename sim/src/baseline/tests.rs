@@ -254,3 +254,17 @@ fn an_update_without_a_difference_changes_nothing_and_a_new_file_has_a_comment()
     assert!(text.starts_with("# Expected failures."), "{text}");
     assert_eq!(baseline(&text).entries()[0].scenario.as_deref(), Some(ID));
 }
+
+#[test]
+fn a_run_without_failures_makes_a_file_without_entries() {
+    let baseline = Baseline::empty(Path::new("known.toml"));
+    let entry = entry();
+    let mut update = Update::new(&baseline);
+    update.add(&baseline.judge(played(&entry, &[]), |_| panic!("it is not flaky")));
+    let text = update
+        .text(true)
+        .expect("it is TOML")
+        .expect("the next run reads the file");
+    let read = Baseline::parse(&text, Path::new("known.toml")).expect("it is a baseline");
+    assert_eq!(read.entries().len(), 0);
+}
