@@ -28,7 +28,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let deliveries = session
         .deliveries
         .iter()
-        .filter(|delivery| delivery.is_accepted());
+        .filter(|delivery| delivery.is_accepted() && is_answered_for_itself(delivery));
     let findings = deliveries.filter_map(|delivery| {
         let accepted_at = delivery.answer.as_ref()?.at;
         let fence = delivery.fence.as_ref()?;
@@ -47,6 +47,13 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         })
     });
     findings.collect()
+}
+
+/// Whether the answer is about the turn of the request, and not about another one.
+fn is_answered_for_itself(delivery: &Delivery) -> bool {
+    let answer = delivery.answer.as_ref();
+    let named = answer.and_then(|answer| answer.body["messageId"].as_str());
+    named.is_none_or(|id| id == delivery.message)
 }
 
 /// The first `complete` of a wrapper under that fence after that time. A script may send one in a wrapper's name.
@@ -178,6 +185,16 @@ mod tests {
             completes(|writer| writer.wrapper_sends_assistant(1, "m2", "a2", json!({}))),
             NOTHING
         );
+    }
+
+    #[test]
+    fn an_answer_about_another_turn_accepts_nothing() {
+        let mut writer = Writer::at_work();
+        writer.acked("send", "m2", json!({}));
+        writer.queued("m2");
+        writer.bound(1);
+        writer.delivered_and_answered_for("m2", 1, "m3");
+        assert_eq!(judged_at_complete(writer), NOTHING);
     }
 
     #[test]

@@ -113,10 +113,14 @@ fn too_early(session: &SessionHistory, queue: &Queue, queued: &Queued, seen: &[A
     if first.from + tolerance >= admitted_at + delay {
         return None;
     }
-    // A drain that was scheduled for another message may deliver this one.
+    // A drain that was scheduled for another message may deliver this one, also if a start of the server put it off (R7.28).
     let quiet_from = admitted_at.saturating_sub(delay + leeway(session) + tolerance);
     let is_near = |at: &Duration| (quiet_from..=first.from).contains(at);
     let is_alone = queue.others(queued).flatten().all(|at| !is_near(&at))
+        && !run
+            .faults
+            .server_restarted_at(first.from)
+            .is_some_and(|at| is_near(&at))
         && session
             .ingests()
             .all(|ingest| !ingest.closed_at.iter().any(is_near))
@@ -192,7 +196,7 @@ fn exhausted(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use turnstile_events::world::WorldEvent;
+    use turnstile_events::world::{Cause, WorldEvent};
     use turnstile_fault::{Fault, Link, Place};
 
     use crate::oracle::written::Writer;
@@ -245,6 +249,19 @@ mod tests {
             accepted(writer);
         });
         assert!(texts(early).contains("before the drain delay"));
+        let mut restarted = Writer::started("m1").also_judged_by("deliveries-are-on-time");
+        restarted.world(WorldEvent::began(Fault::crash(SERVER), Cause::Order));
+        restarted.world(WorldEvent::Ended {
+            place: Place::Host(SERVER.to_owned()),
+        });
+        restarted.at_once(|writer| {
+            writer.queued("m1");
+            accepted(writer);
+        });
+        assert!(
+            !texts(restarted).contains("before the drain delay"),
+            "a drain was put off"
+        );
     }
 
     #[test]

@@ -71,13 +71,23 @@ impl Writer {
 
     /// The same without being made ready.
     pub(in crate::oracle) fn delivered_unprepared(&mut self, message: &str, generation: u64) {
+        self.delivered_and_answered_for(message, generation, message);
+    }
+
+    /// The same with an answer that names that message.
+    pub(in crate::oracle) fn delivered_and_answered_for(
+        &mut self,
+        message: &str,
+        generation: u64,
+        named: &str,
+    ) {
         self.book().ready.remove(&generation);
         let body = json!({"message": {"id": message}, "session": self.binding(generation)});
         self.wrapper_requested(
             "/job/prompt",
             body,
             200,
-            json!({"status": "sent", "messageId": message}),
+            json!({"status": "sent", "messageId": named}),
         );
     }
 
