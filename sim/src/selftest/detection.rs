@@ -128,7 +128,7 @@ const DETECTIONS: [(Rule, &str, &str); Rule::ALL.len()] = [
     (Rule::ExecutionTimeoutLasts, "executions-end-in-time", "suite/legacy/execution-never-heard-of"),
     (Rule::ResumeIsPrompt, "callbacks-are-on-time", "suite/callback/retry-overdue-at-the-restart"),
     (Rule::ResumeWaits, "callbacks-are-on-time", "suite/callback/retry-overdue-at-the-restart"),
-    (Rule::CallbackNamesKiloSession, "callbacks-tell-the-outcome", "suite/turn/cold"),
+    (Rule::CallbackNamesKiloSession, "callbacks-tell-the-outcome", "suite/turn/hot"),
     (Rule::PromptLimitIsExact, "invalid-inputs-are-refused", "suite/queue/very-long-prompt"),
     (Rule::CommitEndIsShown, "status-follows-its-event", "suite/turn/committed-afterwards"),
     (Rule::FatalErrorKeepsItsText, "errors-keep-their-text", "suite/wrapper/fatal-error"),

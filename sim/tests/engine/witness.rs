@@ -117,7 +117,7 @@ fn both_worlds_detect_every_mutant_alike() {
         let id = script_of(rule);
         let settings = CompareOptions {
             subject: Subject::from(rule),
-            limit: Duration::from_mins(15),
+            limit: Duration::from_hours(2),
             ..settings()
         };
         match witness::compare(&find(id).scenario, settings) {
