@@ -89,12 +89,7 @@ impl Action {
                 let (id, known) = known(playground, &session).await?;
                 link.of(&known.links).set_cut(false);
                 for ends in link.ends(playground, &id) {
-                    log.world(
-                        Some(&id),
-                        WorldEvent::Ended {
-                            place: Place::Link(ends),
-                        },
-                    );
+                    log.world(Some(&id), ended(Place::Link(ends)));
                 }
             }
             Self::Reset { session, link } => {
@@ -117,12 +112,7 @@ impl Action {
             Self::Restart => {
                 if playground.server.authority().is_none() {
                     playground.server.start().await?;
-                    log.world(
-                        None,
-                        WorldEvent::Ended {
-                            place: Place::host(SERVER),
-                        },
-                    );
+                    log.world(None, ended(Place::host(SERVER)));
                 }
             }
             Self::Release { session, tag } => {
@@ -159,6 +149,10 @@ impl Action {
         }
         Ok(())
     }
+}
+
+fn ended(place: Place) -> WorldEvent {
+    WorldEvent::Ended { place }
 }
 
 /// A known session, with its id in lower case.

@@ -112,7 +112,7 @@ impl Log {
     }
 
     /// The probe of the receiver, which all sessions share. `print` gets the path and the body of each callback.
-    pub(super) fn receiver_probe(&self, print: Box<dyn Fn(&str, &Value) + Send + Sync>) -> Probe {
+    pub(super) fn receiver_probe(&self, print: OnCallback) -> Probe {
         let observer = OfReceiver {
             log: self.clone(),
             print,
@@ -201,10 +201,13 @@ fn name_peer(observation: &mut Observation) {
     }
 }
 
+/// Gets the path and the body of each callback.
+pub type OnCallback = Box<dyn Fn(&str, &Value) + Send + Sync>;
+
 /// Logs what the receiver observes, with the session that the body of a callback names, and prints callbacks.
 struct OfReceiver {
     log: Log,
-    print: Box<dyn Fn(&str, &Value) + Send + Sync>,
+    print: OnCallback,
     /// The sessions of exchanges that are not over.
     sessions: Mutex<BTreeMap<u64, String>>,
 }

@@ -36,13 +36,13 @@ use axum::middleware::from_fn;
 use fake_gateway::cut;
 use fake_gateway::receiver::Receiver;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use tokio::task::JoinSet;
 use turnstile_reference::program::{ProgramError, SettingError};
 use turnstile_seams::{Listener, Seams, real};
 
 use self::door::Watchers;
 use self::log::Log;
+pub use self::log::OnCallback;
 use self::server::{ServerSettings, ServerThread};
 use self::sessions::Sessions;
 
@@ -105,9 +105,6 @@ impl StartError {
         Self::Settings(lines.join("\n"))
     }
 }
-
-/// Gets the path and the body of each callback.
-pub type OnCallback = Box<dyn Fn(&str, &Value) + Send + Sync>;
 
 /// A server with its fakes and what happened between them.
 pub struct Playground {

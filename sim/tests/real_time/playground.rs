@@ -177,7 +177,7 @@ fn faults_are_saved_as_a_scenario_that_plays() {
         act(
             &server,
             &json!({"action": action, "session": session, "link": link}),
-        )
+        );
     };
     assert_eq!(up.stream(&session, "cloud.message.sent").0, Some(0));
     link("reset", "wrapper");

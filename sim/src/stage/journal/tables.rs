@@ -192,8 +192,11 @@ fn length_of(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).expect("rows and keys are short")
 }
 
-/// Takes the first change from the rest of an entry: a key, and the row that is written, if any.
-fn next_change<'a>(rest: &mut &'a [u8]) -> Option<(Table, &'a [u8], Option<&'a [u8]>)> {
+/// A change in an entry: a key, and the row that is written, if any.
+type Change<'a> = (Table, &'a [u8], Option<&'a [u8]>);
+
+/// Takes the first change from the rest of an entry.
+fn next_change<'a>(rest: &mut &'a [u8]) -> Option<Change<'a>> {
     let table = *Table::ALL.get(usize::from(*rest.split_off_first()?))?;
     let mut length = || Some(u32::from_le_bytes(rest.split_off(..4)?.try_into().ok()?));
     let (key, content) = (length()?, length()?);
