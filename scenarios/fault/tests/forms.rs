@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use turnstile_fault::{
-    Answer, Bandwidth, Capability, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault, FaultKind,
-    JobCode, LateAnswer, Link, LinkEffect, QueueBehaviour, Status, WireAnswer, WrapperBehaviour,
+    Answer, Bandwidth, Capability, ClockChange, ConnectionEnd, CrashPoint, DiskBehaviour, Failure, Fault,
+    FaultKind, JobCode, Lapse, LateAnswer, Link, LinkEffect, QueueBehaviour, Status, WireAnswer,
+    WrapperBehaviour,
 };
 
 /// One fault of each kind.
@@ -39,6 +40,10 @@ fn faults() -> Vec<Fault> {
             is: QueueBehaviour::LosesAck,
         },
         Fault::disk("server", DiskBehaviour::Full),
+        Fault::Clock {
+            host: "server".to_owned(),
+            set: ClockChange::Back(Lapse::from_secs(60)),
+        },
     ]
 }
 

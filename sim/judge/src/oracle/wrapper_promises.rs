@@ -189,12 +189,17 @@ mod tests {
 
     #[test]
     fn an_answer_about_another_turn_accepts_nothing() {
-        let mut writer = Writer::at_work();
-        writer.acked("send", "m2", json!({}));
-        writer.queued("m2");
-        writer.bound(1);
-        writer.delivered_and_answered_for("m2", 1, "m3");
-        assert_eq!(judged_at_complete(writer), NOTHING);
+        for (named, rules) in [("m2", &FOUND[..]), ("m3", &NOTHING)] {
+            let mut writer = Writer::at_work();
+            writer.wrapper_sends_assistant(1, "m1", "a1", json!({"completed": 1}));
+            writer.assistant("m1", "a1", json!({"completed": 1}));
+            writer.completed("m1");
+            writer.acked("send", "m2", json!({}));
+            writer.queued("m2");
+            writer.bound(1);
+            writer.delivered_and_answered_for("m2", 1, named);
+            assert_eq!(judged_at_complete(writer), rules, "{named}");
+        }
     }
 
     #[test]

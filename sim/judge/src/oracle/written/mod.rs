@@ -74,7 +74,7 @@ pub(super) struct Writer {
 
 /// Oracles of all frames, of exact times and of inputs. Written traces show only what matters to their test, with a second
 /// between two records, so these oracles judge only tests that request them.
-const ON_REQUEST: [&str; 11] = [
+const ON_REQUEST: [&str; 12] = [
     "relay-is-exact",
     "stream-has-its-shape",
     "callbacks-are-on-time",
@@ -86,6 +86,7 @@ const ON_REQUEST: [&str; 11] = [
     "refusals-say-one-thing",
     "replies-follow-from-the-log",
     "snapshot-is-requested",
+    "status-follows-its-event",
 ];
 
 /// The oracles that judge the form of what a server writes. Handwritten traces have short ids and few fields.
