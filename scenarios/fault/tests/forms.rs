@@ -84,6 +84,7 @@ fn a_fault_is_named_with_its_place() {
         "receiver",
         "queue loses ack",
         "server: disk full",
+        "server: clock 1m back",
     ];
     assert_eq!(texts, expected);
 }

@@ -113,7 +113,8 @@ fn out_of_order(session: &SessionHistory, interrupt: &Interrupt) -> Option<Findi
         let answered_at = call.reply.as_ref().map_or(Duration::MAX, |(at, ..)| *at);
         matches!(call.procedure.as_str(), "interruptSession" | "deleteSession")
             && call.at <= interrupt.answered_at
-            && answered_at >= interrupt.requested_at
+            // Its ends may seem to be in the span.
+            && answered_at.saturating_add(time_error) >= interrupt.requested_at
     });
     let is_only = others.next().is_some() && others.next().is_none();
     if has_another_cause || !is_only {
