@@ -3,10 +3,10 @@
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::outcome::has_rows;
-use super::versions::write_versioned;
+use super::rows::Row as _;
 use super::{
     CORES, ENTITIES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, StoreError, WAKING, calendar,
-    json, removal,
+    removal,
 };
 use crate::session::commit::Commit;
 use crate::session::events::EventRow;
@@ -53,24 +53,24 @@ fn write_session(
     if let Some(metadata) = commit.metadata.as_deref() {
         transaction
             .open_table(METADATA)?
-            .insert(key.parts(), &*json(metadata))?;
+            .insert(key.parts(), &*metadata.to_row())?;
     }
     if let Some(core) = &commit.core {
         transaction
             .open_table(CORES)?
-            .insert(key.parts(), &*write_versioned(core))?;
+            .insert(key.parts(), &*core.to_row())?;
         write_waking(transaction, key, commit.needs_resuming)?;
     }
     if !commit.messages.is_empty() {
         let mut messages = transaction.open_table(MESSAGES)?;
         for message in &commit.messages {
-            messages.insert((id, message.id.as_str()), &*write_versioned(message.as_ref()))?;
+            messages.insert((id, message.id.as_str()), &*message.to_row())?;
         }
     }
     if !commit.executions.is_empty() {
         let mut executions = transaction.open_table(EXECUTIONS)?;
         for execution in &commit.executions {
-            executions.insert((id, execution.id().as_str()), &*json(execution.as_ref()))?;
+            executions.insert((id, execution.id().as_str()), &*execution.to_row())?;
         }
     }
     Ok(())
@@ -103,7 +103,7 @@ fn write_events(
     if !commit.events.is_empty() {
         let mut events = transaction.open_table(EVENTS)?;
         for EventRow { event, .. } in commit.events.iter() {
-            events.insert((id, event.id), &*json(event))?;
+            events.insert((id, event.id), &*event.to_row())?;
         }
     }
     let has_entities = commit.events.iter().any(|row| row.entity.is_some());

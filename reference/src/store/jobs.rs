@@ -7,7 +7,8 @@ use redb::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Store, StoreError, json, read};
+use super::rows::Row as _;
+use super::{Store, StoreError};
 use crate::model::metadata::CallbackTarget;
 use crate::session::CallbackOwner;
 
@@ -45,7 +46,7 @@ impl Store {
         let mut number = 0;
         let written = self.change_jobs(|jobs| {
             number = jobs.last()?.map_or(1, |(last, _)| last.value() + 1);
-            jobs.insert(number, &*json(job))?;
+            jobs.insert(number, &*job.to_row())?;
             Ok(())
         });
         self.outcome_of(written, &|transaction| is_job(transaction, number, Some(job)))?;
@@ -59,7 +60,7 @@ impl Store {
     /// If the database fails. The job is unchanged then, unless the database cannot be opened again either.
     pub fn update_job(&self, number: u64, job: &StoredJob) -> Result<(), StoreError> {
         let written = self.change_jobs(|jobs| {
-            jobs.insert(number, &*json(job))?;
+            jobs.insert(number, &*job.to_row())?;
             Ok(())
         });
         self.outcome_of(written, &|transaction| is_job(transaction, number, Some(job)))
@@ -101,10 +102,9 @@ impl Store {
             let mut found = Vec::new();
             for row in transaction.open_table(JOBS)?.iter()? {
                 let (number, job) = row?;
-                found.push((
-                    number.value(),
-                    read(job.value(), || format!("callback job {}", number.value()))?,
-                ));
+                let number = number.value();
+                let job = StoredJob::from_row(job.value(), &|| format!("callback job {number}"))?;
+                found.push((number, job));
             }
             Ok(found)
         })
@@ -115,7 +115,7 @@ impl Store {
 fn is_job(transaction: &ReadTransaction, number: u64, job: Option<&StoredJob>) -> Result<bool, StoreError> {
     let stored = transaction.open_table(JOBS)?.get(number)?;
     Ok(match (stored, job) {
-        (Some(stored), Some(job)) => stored.value() == &*json(job),
+        (Some(stored), Some(job)) => stored.value() == &*job.to_row(),
         (stored, job) => stored.is_none() && job.is_none(),
     })
 }

@@ -26,11 +26,12 @@ use serde::de::DeserializeOwned;
 
 pub use self::jobs::StoredJob;
 pub use self::replay::{EventRows, Replay};
+use self::rows::Row;
 pub use self::storage::Storage;
-use self::versions::read_versioned;
 use crate::identity::{SessionId, UserId};
-use crate::legacy::record::{self, UnreadableRecord};
-use crate::session::events::EventRow;
+use crate::legacy::record::UnreadableRecord;
+use crate::model::metadata::Metadata;
+use crate::session::events::{Event, EventRow};
 use crate::session::{Core, Stored};
 
 /// The memory for cached pages, in bytes. The default of redb is one gigabyte.
@@ -181,20 +182,17 @@ impl Store {
             let Some(metadata) = transaction.open_table(METADATA)?.get(key.parts())? else {
                 return Ok(None);
             };
-            let what = || key.to_string();
-            let metadata = record::read(metadata.value())
-                .map_err(|source| StoreError::Record { what: what(), source })?;
+            let owner = || key.to_string();
+            let metadata = Metadata::from_row(metadata.value(), &owner)?;
             let core = match transaction.open_table(CORES)?.get(key.parts())? {
-                Some(core) => read_versioned(core.value(), what)?,
+                Some(core) => Core::from_row(core.value(), &owner)?,
                 // Imported, and unchanged since.
                 None => Core::default(),
             };
 
             let id = key.session.as_str();
-            let messages = read_rows(&transaction.open_table(MESSAGES)?, id, |row| {
-                read_versioned(row, what)
-            })?;
-            let executions = read_rows(&transaction.open_table(EXECUTIONS)?, id, |row| read(row, what))?;
+            let messages = read_rows(&transaction.open_table(MESSAGES)?, id, &owner)?;
+            let executions = read_rows(&transaction.open_table(EXECUTIONS)?, id, &owner)?;
             let events = transaction.open_table(EVENTS)?;
             let mut entities = Vec::new();
             for row in transaction.open_table(ENTITIES)?.range((id, "")..)? {
@@ -205,7 +203,7 @@ impl Store {
                 }
                 if let Some(event) = events.get((id, event_id.value()))? {
                     entities.push(EventRow {
-                        event: read(event.value(), what)?,
+                        event: Event::from_row(event.value(), &owner)?,
                         entity: Some(entity.to_owned()),
                     });
                 }
@@ -283,10 +281,10 @@ fn read<T: DeserializeOwned>(record: &[u8], what: impl Fn() -> String) -> Result
 }
 
 /// Reads the rows of a session.
-fn read_rows<T>(
+fn read_rows<T: Row>(
     table: &ReadOnlyTable<(&'static str, &'static str), &'static [u8]>,
     session: &str,
-    read: impl Fn(&[u8]) -> Result<T, StoreError>,
+    owner: &dyn Fn() -> String,
 ) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
     for row in table.range((session, "")..)? {
@@ -294,7 +292,7 @@ fn read_rows<T>(
         if key.value().0 != session {
             break;
         }
-        found.push(read(value.value())?);
+        found.push(T::from_row(value.value(), owner)?);
     }
     Ok(found)
 }

@@ -5,8 +5,8 @@
 
 use redb::{Database, ReadTransaction, ReadableDatabase as _};
 
-use super::versions::write_versioned;
-use super::{CORES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, StoreError, json};
+use super::rows::Row as _;
+use super::{CORES, EVENTS, EXECUTIONS, MESSAGES, METADATA, SessionKey, Store, StoreError};
 use crate::session::commit::Commit;
 
 impl Store {
@@ -64,34 +64,34 @@ pub(super) fn has_rows(
         return Ok(stored.is_none());
     }
     if let Some(wanted) = commit.metadata.as_deref()
-        && stored.is_none_or(|row| row.value() != &*json(wanted))
+        && stored.is_none_or(|row| row.value() != &*wanted.to_row())
     {
         return Ok(false);
     }
     if let Some(wanted) = &commit.core {
         let stored = transaction.open_table(CORES)?.get(key.parts())?;
-        if stored.is_none_or(|row| row.value() != &*write_versioned(wanted)) {
+        if stored.is_none_or(|row| row.value() != &*wanted.to_row()) {
             return Ok(false);
         }
     }
     let messages = transaction.open_table(MESSAGES)?;
     for message in &commit.messages {
         let stored = messages.get((id, message.id.as_str()))?;
-        if stored.is_none_or(|row| row.value() != &*write_versioned(message.as_ref())) {
+        if stored.is_none_or(|row| row.value() != &*message.to_row()) {
             return Ok(false);
         }
     }
     let executions = transaction.open_table(EXECUTIONS)?;
     for execution in &commit.executions {
         let stored = executions.get((id, execution.id().as_str()))?;
-        if stored.is_none_or(|row| row.value() != &*json(execution.as_ref())) {
+        if stored.is_none_or(|row| row.value() != &*execution.to_row()) {
             return Ok(false);
         }
     }
     let events = transaction.open_table(EVENTS)?;
     for row in commit.events.iter() {
         let stored = events.get((id, row.event.id))?;
-        if stored.is_none_or(|stored| stored.value() != &*json(&row.event)) {
+        if stored.is_none_or(|stored| stored.value() != &*row.event.to_row()) {
             return Ok(false);
         }
     }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use redb::ReadOnlyTable;
 
-use super::{StoreError, read};
+use super::StoreError;
+use super::rows::Row as _;
 use crate::identity::SessionId;
 use crate::session::events::Event;
 
@@ -75,7 +76,7 @@ impl Replay {
                 size += row.len();
                 let fits = size <= bytes || found.is_empty();
                 if fits {
-                    found.push(read(row, || self.session.to_string())?);
+                    found.push(Event::from_row(row, &|| self.session.to_string())?);
                 }
                 Ok(fits)
             })?;
