@@ -24,6 +24,7 @@ use redb::{
 };
 use serde::de::DeserializeOwned;
 
+pub use self::import::Imported;
 pub use self::jobs::StoredJob;
 pub use self::replay::{EventRows, Replay};
 use self::rows::Row;

@@ -16,13 +16,12 @@ use redb::StorageBackend;
 use serde_json::Value;
 use turnstile_reference::identity::{SessionId, UserId};
 use turnstile_reference::legacy::model::execution::Execution;
-use turnstile_reference::legacy::record;
 use turnstile_reference::model::metadata::Metadata;
 use turnstile_reference::session::commit::Commit;
 use turnstile_reference::session::events::{Event, EventRow};
 use turnstile_reference::session::{Core, Stored};
 use turnstile_reference::store::rows::Row;
-use turnstile_reference::store::{EventRows, Replay, SessionKey, Storage, StoreError, StoredJob};
+use turnstile_reference::store::{EventRows, Imported, Replay, SessionKey, Storage, StoreError, StoredJob};
 
 use self::file::JournalFile;
 use self::tables::{Changes, Content, Table, Tables};
@@ -205,19 +204,11 @@ impl Storage for Journal {
     }
 
     fn import(&self, user: &UserId, session: &Value, executions: &[Value]) -> Result<(), StoreError> {
-        let owner = || format!("a session of {user}");
-        let record = serde_json::to_vec(session).expect("a value is JSON");
-        let key = SessionKey {
-            user: user.clone(),
-            session: Metadata::from_row(&record, &owner)?.identity.session_id,
-        };
-        let executions = executions.iter().map(|execution| {
-            record::execution::read(execution).map_err(|error| StoreError::Record {
-                what: owner(),
-                source: error.into(),
-            })
-        });
-        let executions: Vec<Execution> = executions.collect::<Result<_, _>>()?;
+        let Imported {
+            key,
+            record,
+            executions,
+        } = Imported::read(user, session, executions)?;
         self.write(|tables, changes| {
             let session = tables::of_session(&key);
             let is_known = |table| tables.get(table, &session).is_some();
