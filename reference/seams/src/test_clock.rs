@@ -3,7 +3,7 @@
 //! It moves in two steps, so that the owner decides what happens between them: [`TestClock::advance`] changes the time
 //! that it shows, [`TestClock::wake`] wakes the timers that are due since then.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ struct Shared {
 struct State {
     /// By how much it was moved forward.
     advanced: Duration,
-    /// The deadlines of all timers, each with a number of its own.
-    timers: BTreeMap<(Timestamp, u64), ()>,
+    /// The deadlines of all timers, each with a unique number.
+    timers: BTreeSet<(Timestamp, u64)>,
     last_timer: u64,
 }
 
@@ -73,7 +73,7 @@ impl TestClock {
 
     /// The earliest deadline of a timer, which may have passed.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.0.lock().timers.first_key_value().map(|((at, _), ())| *at)
+        self.0.lock().timers.first().map(|(at, _)| *at)
     }
 }
 
@@ -126,7 +126,7 @@ impl Timer {
             let mut state = shared.lock();
             state.last_timer += 1;
             let key = (deadline, state.last_timer);
-            state.timers.insert(key, ());
+            state.timers.insert(key);
             key
         };
         Self { shared, key }
