@@ -3,7 +3,6 @@
 //! Only the clock is moved here. What is due by the new time is done by the timers that wait for it. The time by which the
 //! clock was moved is kept in the data directory, so that a restart does not set the clock back.
 
-use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -81,23 +80,23 @@ pub(super) async fn serve(listener: Box<dyn Listener>, clock: TestClock, data: &
     http_server::serve(listener, router).await;
 }
 
-async fn advance(State(kept): State<Arc<KeptClock>>, body: Bytes) -> Result<Response, Infallible> {
+async fn advance(State(kept): State<Arc<KeptClock>>, body: Bytes) -> Response {
     let request: Request = match serde_json::from_slice(&body) {
         Ok(request) => request,
-        Err(error) => return Ok(refusal(StatusCode::BAD_REQUEST, &error.to_string())),
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let clock = &kept.clock;
     let latest: Timestamp = LATEST.parse().expect("a valid timestamp");
     let by = Duration::from_millis(request.ms);
     if request.ms > LONGEST || clock.now().saturating_add(by).is_ok_and(|then| then > latest) {
         let text = format!("the clock moves by at most {LONGEST} ms, and not past {LATEST}");
-        return Ok(refusal(StatusCode::BAD_REQUEST, &text));
+        return refusal(StatusCode::BAD_REQUEST, &text);
     }
     if request.ms > 0 {
         // First, so that a server that is killed now does not set its clock back.
         let advanced = (clock.advanced() + by).as_millis();
         if let Err(error) = replace(&kept.file, &advanced.to_string()) {
-            return Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()));
+            return refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
         }
         clock.advance(by);
         clock.wake();
@@ -110,7 +109,7 @@ async fn advance(State(kept): State<Arc<KeptClock>>, body: Bytes) -> Result<Resp
         advanced_ms: clock.advanced().as_millis(),
         next_ms: left.map(|left| u64::try_from(left.as_micros()).unwrap_or(0).div_ceil(1000)),
     };
-    Ok(Json(answer).into_response())
+    Json(answer).into_response()
 }
 
 /// Replaces a file's content at once, so that a kill leaves the old one or the new one.
