@@ -19,8 +19,8 @@ use axum::response::Response;
 use http::{StatusCode, Uri};
 use tokio::runtime::{Builder, Handle};
 use turnstile_seams::latest::Latest;
-use turnstile_seams::real;
-use turnstile_seams::{BoxFuture, Listener, Network, http_server};
+use turnstile_seams::real::{self, MachineClock};
+use turnstile_seams::{BoxFuture, ClockExt as _, Listener, Network, http_server};
 
 use super::front;
 use super::line::Activity;
@@ -107,7 +107,7 @@ impl Doors {
                 }
             }
         };
-        let front = within(UNKNOWN, known).await?;
+        let front = MachineClock::default().timeout(UNKNOWN, known).await.ok()?;
         format!("http://{front}{path}").parse().ok()
     }
 
@@ -168,11 +168,6 @@ impl Drop for Door {
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[expect(clippy::disallowed_methods, reason = "another process works in real time")]
-async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(limit, future).await.ok()
 }
 
 /// Serves both addresses without end, once `opened` has the result of listening.

@@ -12,7 +12,8 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use turnstile_seams::http_client::{self, HttpError};
-use turnstile_seams::{Network, real};
+use turnstile_seams::real::{self, MachineClock};
+use turnstile_seams::{ClockExt as _, Network};
 
 /// The longest time for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -86,10 +87,8 @@ impl ServerClock {
     pub fn advance(&self, by: Duration) -> Result<Advanced, ClockError> {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.runtime.block_on(async {
-            match within(PATIENCE, self.ask(ms)).await {
-                Some(answer) => answer,
-                None => Err(ClockError::Silent),
-            }
+            let answer = MachineClock::default().timeout(PATIENCE, self.ask(ms)).await;
+            answer.unwrap_or(Err(ClockError::Silent))
         })
     }
 
@@ -132,9 +131,4 @@ impl ServerClock {
             }),
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "another process works in real time")]
-async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(limit, answer).await.ok()
 }
