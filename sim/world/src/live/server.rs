@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -202,9 +202,8 @@ impl Process {
             .stderr(log)
             .spawn()
             .map_err(failed)?;
-        let address_line = child.stdout.take().map(first_addresses);
-        let (address, test_clock) = match address_line.map(|address_line| address_line.recv_timeout(STARTING))
-        {
+        let addresses = child.stdout.take().map(first_addresses);
+        let (address, test_clock) = match addresses.map(|addresses| addresses.recv_timeout(STARTING)) {
             Some(Ok(addresses)) => addresses,
             Some(Err(mpsc::RecvTimeoutError::Timeout)) => {
                 end(&mut child);
@@ -286,8 +285,8 @@ fn end(child: &mut Child) {
     }
 }
 
-/// The address in the line that a server prints when it listens, and that of its test clock. Later output is read and discarded, so that
-/// the server never blocks on it.
+/// The address in the line that a server prints when it listens, and the address of its test clock. Later output is read
+/// and discarded, so that the server never blocks on it.
 fn first_addresses(out: ChildStdout) -> mpsc::Receiver<(SocketAddr, Option<SocketAddr>)> {
     let (sender, addresses) = mpsc::channel();
     thread::spawn(move || {
@@ -374,27 +373,29 @@ impl GivenServer {
     ///
     /// [`ServerError::NotThere`].
     pub fn is_there(&self) -> Result<(), ServerError> {
-        match std::net::TcpStream::connect_timeout(&self.address, CONNECTING) {
-            Ok(_) => Ok(()),
-            Err(source) => Err(ServerError::NotThere {
-                address: self.address,
-                source,
-            }),
+        self.connect().map(drop)
+    }
+
+    fn connect(&self) -> Result<TcpStream, ServerError> {
+        TcpStream::connect_timeout(&self.address, CONNECTING).map_err(|source| self.not_there(source))
+    }
+
+    fn not_there(&self, source: io::Error) -> ServerError {
+        ServerError::NotThere {
+            address: self.address,
+            source,
         }
     }
 
     /// Checks that it accepts a connection now, and keeps it for a moment.
     fn stays(&self) -> Result<(), ServerError> {
-        let there = |source| ServerError::NotThere {
-            address: self.address,
-            source,
-        };
-        let mut connection =
-            std::net::TcpStream::connect_timeout(&self.address, CONNECTING).map_err(there)?;
-        connection.set_read_timeout(Some(A_MOMENT)).map_err(there)?;
+        let mut connection = self.connect()?;
+        connection
+            .set_read_timeout(Some(A_MOMENT))
+            .map_err(|source| self.not_there(source))?;
         match connection.read(&mut [0]) {
-            Ok(0) => Err(there(io::ErrorKind::ConnectionAborted.into())),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(there(error)),
+            Ok(0) => Err(self.not_there(io::ErrorKind::ConnectionAborted.into())),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.not_there(error)),
             // Nothing was sent, so nothing is answered.
             Ok(_) | Err(_) => Ok(()),
         }
@@ -412,7 +413,7 @@ impl GivenServer {
         loop {
             match self.stays() {
                 Err(_) if std::time::Instant::now() < deadline => thread::sleep(PAUSE),
-                is_there => return is_there,
+                stays => return stays,
             }
         }
     }
