@@ -9,7 +9,7 @@ use clap::Args;
 use turnstile::live::{Live, LongScenarios, Outcome};
 use turnstile::report::{Event, replay_in_real_time};
 use turnstile::script::Options;
-use turnstile::suite::{Play, Played, all_cores};
+use turnstile::suite::{Play, Played};
 use turnstile::workers;
 use turnstile_fault::Capability;
 use turnstile_scenarios::Entry;
@@ -20,7 +20,7 @@ use super::clock::now;
 use super::exit::{Exit, print_error};
 use super::interruption::Interruption;
 use super::library::LibraryArguments;
-use super::live_server::{AT_ONCE, LONG_PATIENCE, PATIENCE, given_for, own, seed};
+use super::live_server::{given_for, own, patience, seed};
 use super::report_files::ReportArguments;
 use super::reporting::{Remembering, Reporting};
 use super::target::{TargetArguments, quoted};
@@ -74,13 +74,14 @@ impl LiveArguments {
         interruption: Interruption,
         jobs: Option<NonZeroUsize>,
     ) -> Result<(Live, NonZeroUsize), String> {
-        let patience = if self.slow { LONG_PATIENCE } else { PATIENCE };
-        let Some(target) = self.target.target()? else {
-            let speed = self.target.speed().unwrap_or(OWN_SPEED);
-            let jobs = jobs.unwrap_or_else(|| all_cores().saturating_mul(AT_ONCE));
-            return Ok((own(speed, patience, interruption.shared_flag(), "")?, jobs));
-        };
-        given_for(target, patience, interruption, jobs)
+        let patience = patience(self.slow);
+        match self.target.target()? {
+            None => {
+                let speed = self.target.speed().unwrap_or(OWN_SPEED);
+                own(speed, patience, interruption, jobs, "")
+            }
+            Some(target) => given_for(target, patience, interruption, jobs),
+        }
     }
 
     /// The flags that repeat the run, without secrets.

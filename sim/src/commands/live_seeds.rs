@@ -7,12 +7,11 @@ use clap::Args;
 use turnstile::explore;
 use turnstile::live::{Live, LongScenarios, Outcome};
 use turnstile::stage::Subject;
-use turnstile::suite::all_cores;
 use turnstile_fault::Capability;
 use turnstile_scenarios::Scenario;
 
 use super::interruption::Interruption;
-use super::live_server::{AT_ONCE, LONG_PATIENCE, PATIENCE, given_for, own, seed};
+use super::live_server::{given_for, own, patience, seed};
 use super::target::TargetArguments;
 
 /// Whether seeds and their scripts are played in real time, and against which server.
@@ -54,12 +53,11 @@ impl LiveSeedArguments {
                 "--breaking requires the reference server: leave out --target and --config".to_owned(),
             );
         }
-        let patience = if self.slow { LONG_PATIENCE } else { PATIENCE };
+        let patience = patience(self.slow);
         let (mut live, jobs) = match self.target.target()? {
             None => {
                 let speed = self.target.speed().unwrap_or(1);
-                let live = own(speed, patience, interruption.shared_flag(), mutant)?;
-                (live, jobs.unwrap_or_else(|| all_cores().saturating_mul(AT_ONCE)))
+                own(speed, patience, interruption, jobs, mutant)?
             }
             // Only one play at a time can move the clock.
             Some(target) => {

@@ -1,12 +1,11 @@
 //! Servers for plays in real time: the reference server as a process, or a target that is running already.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use turnstile::live::{ANY_PORT, Live, LongScenarios};
 use turnstile::stage::{RECEIVER_AUTHORITY, wrapper_authority};
+use turnstile::suite::all_cores;
 use turnstile_fault::Capability;
 use turnstile_judge::parties::{Secrets, WRAPPER};
 use turnstile_world::live::{Doors, GivenServer, ServerUnderTest};
@@ -16,30 +15,36 @@ use super::reference_server::reference_server;
 use super::target::Target;
 
 /// The maximum wall time of a scenario.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// The maximum wall time of a scenario with `--slow`.
-pub(crate) const LONG_PATIENCE: Duration = Duration::from_hours(1);
+const LONG_PATIENCE: Duration = Duration::from_hours(1);
 /// The number of parallel plays for each core if each has its own server. All of them mostly wait.
-pub(crate) const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
 /// The number of parallel plays against one server.
 const ALL_AT_ONCE: NonZeroUsize = NonZeroUsize::new(24).expect("it is not zero");
 /// Why plays cannot be parallel.
 const ONE_WRAPPER: &str =
     "--jobs requires a target with sandboxes: the wrapper of one address serves one play after another";
 
-/// The reference server, a new process for each play. `flags` select a mutant.
+/// The maximum wall time of a scenario, with `--slow` or without it.
+pub(crate) fn patience(slow: bool) -> Duration {
+    if slow { LONG_PATIENCE } else { PATIENCE }
+}
+
+/// The reference server, a new process for each play, and the number of parallel plays. `flags` select a mutant.
 pub(crate) fn own(
     speed: u32,
     patience: Duration,
-    interruption: Arc<AtomicBool>,
+    interruption: Interruption,
+    jobs: Option<NonZeroUsize>,
     flags: &str,
-) -> Result<Live, String> {
+) -> Result<(Live, NonZeroUsize), String> {
     let secrets = Secrets::default();
     let server = ServerUnderTest::Started(reference_server(&secrets, flags)?);
     let mut live = Live::new(server, secrets, speed, patience);
-    live.setup.interruption = interruption;
+    live.setup.interruption = interruption.shared_flag();
     live.long = LongScenarios::OnTestClock;
-    Ok(live)
+    Ok((live, jobs.unwrap_or_else(|| all_cores().saturating_mul(AT_ONCE))))
 }
 
 /// A server to be probed: its wrapper is reached below any path, and the harness finds out which.
@@ -49,13 +54,7 @@ pub(crate) fn probed(
     interruption: Interruption,
 ) -> Result<Live, String> {
     let wrapper = target.declared.wrapper;
-    let mut live = given(
-        target,
-        server,
-        PATIENCE,
-        interruption.shared_flag(),
-        NonZeroUsize::MIN,
-    )?;
+    let mut live = given(target, server, PATIENCE, interruption, NonZeroUsize::MIN)?;
     live.setup.front = Some(wrapper);
     live.setup.listening.remove(&wrapper_authority(WRAPPER));
     Ok(live)
@@ -76,7 +75,7 @@ pub(crate) fn given_for(
         (Some(jobs), false) if jobs == NonZeroUsize::MIN => jobs,
         (Some(_), false) => return Err(ONE_WRAPPER.to_owned()),
     };
-    let live = given(target, server, patience, interruption.shared_flag(), jobs)?;
+    let live = given(target, server, patience, interruption, jobs)?;
     Ok((live, jobs))
 }
 
@@ -85,7 +84,7 @@ fn given(
     target: Target,
     server: GivenServer,
     patience: Duration,
-    interruption: Arc<AtomicBool>,
+    interruption: Interruption,
     jobs: NonZeroUsize,
 ) -> Result<Live, String> {
     target.can_listen()?;
@@ -109,7 +108,7 @@ fn given(
         .receiver_reached_at
         .unwrap_or_else(|| receiver.to_string());
     let setup = &mut live.setup;
-    setup.interruption = interruption;
+    setup.interruption = interruption.shared_flag();
     setup.alias = Some(alias);
     setup.reached_at.insert(RECEIVER_AUTHORITY.to_owned(), advertised);
     if jobs > NonZeroUsize::MIN {
