@@ -61,11 +61,7 @@ pub(crate) struct Reports<'a> {
 impl LiveArguments {
     /// Checks that no option is without effect.
     pub(crate) fn check(&self) -> Result<(), String> {
-        match self.live {
-            false if self.target.is_named() => Err("--target and --config require --live".to_owned()),
-            false if self.target.speed().is_some() => Err("--speed requires --live".to_owned()),
-            _ => Ok(()),
-        }
+        self.target.check(self.live)
     }
 
     /// The server under test, and the number of parallel plays; or the error in the arguments.

@@ -40,12 +40,9 @@ impl LiveSeedArguments {
         subject: Subject,
         mutant: &str,
     ) -> Result<Option<LiveSeeds>, String> {
+        self.target.check(self.live)?;
         if !self.live {
-            return match (self.target.is_named(), self.target.speed()) {
-                (true, _) => Err("--target and --config require --live".to_owned()),
-                (false, Some(_)) => Err("--speed requires --live".to_owned()),
-                (false, None) => Ok(None),
-            };
+            return Ok(None);
         }
         let is_given = self.target.is_named();
         if is_given && !mutant.is_empty() {

@@ -120,6 +120,15 @@ impl TargetArguments {
         self.target.is_some() || self.config.is_some()
     }
 
+    /// Checks that no option is without effect: all of them need `--live`.
+    pub(crate) fn check(&self, is_live: bool) -> Result<(), String> {
+        match is_live {
+            false if self.is_named() => Err("--target and --config require --live".to_owned()),
+            false if self.speed.is_some() => Err("--speed requires --live".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
     /// The given speed, for a server that the harness starts.
     pub(crate) fn speed(&self) -> Option<u32> {
         self.speed
