@@ -64,15 +64,14 @@ impl LiveSeedArguments {
             }
         };
         live.subject = subject;
-        let is_alone = !is_given || jobs == NonZeroUsize::MIN;
-        if live.long != LongScenarios::Skipped {
-            live.long = if is_alone {
+        if live.long == LongScenarios::Postponed {
+            live.long = if jobs == NonZeroUsize::MIN {
                 LongScenarios::OnTestClock
             } else {
                 LongScenarios::Skipped
             };
-            live.jumps_always = is_alone;
         }
+        live.jumps_always = true;
         Ok(Some(LiveSeeds {
             live,
             jobs,
