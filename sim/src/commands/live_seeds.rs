@@ -117,6 +117,6 @@ impl LiveSeeds {
     /// Whether a play in the simulated world violates a rule too.
     pub(crate) fn is_in_simulation(&self, scenario: &Scenario, rule: &str) -> bool {
         let simulated = self.live.rehearse(scenario);
-        simulated.is_ok_and(|verdict| verdict.findings.iter().any(|finding| finding.rule == rule))
+        simulated.is_ok_and(|verdict| verdict.violates(rule))
     }
 }

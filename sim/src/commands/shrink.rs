@@ -173,7 +173,7 @@ fn shrink_live(
     };
     let fails = |candidate: &Scenario, rule: &str| {
         votes.count(|| match live.play(candidate) {
-            LiveOutcome::Played(Ok(verdict)) => Some(*verdict).filter(|verdict| violates(verdict, rule)),
+            LiveOutcome::Played(Ok(verdict)) => Some(*verdict).filter(|verdict| verdict.violates(rule)),
             _ => None,
         })
     };
@@ -192,10 +192,6 @@ fn shrink_live(
         }
         None => Ok(nothing_to_shrink(arguments)),
     }
-}
-
-fn violates(verdict: &Verdict, rule: &str) -> bool {
-    verdict.findings.iter().any(|finding| finding.rule == rule)
 }
 
 /// The verdict of the first play that fails, of so many; or why there is none, with the exit status.

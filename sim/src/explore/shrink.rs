@@ -84,7 +84,7 @@ pub fn shrink(
 /// Plays a scenario in a simulated world. Returns the verdict if it violates the oracle.
 pub fn fails_simulated(scenario: &Scenario, rule: &str, options: Options) -> Option<Verdict> {
     let played = suite::play_safely(scenario, options).ok();
-    played.filter(|verdict| verdict.findings.iter().any(|finding| finding.rule == rule))
+    played.filter(|verdict| verdict.violates(rule))
 }
 
 struct Shrinker<F, P> {

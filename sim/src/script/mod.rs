@@ -123,6 +123,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether a finding is about this rule.
+    pub fn violates(&self, rule: &str) -> bool {
+        self.findings.iter().any(|finding| finding.rule == rule)
+    }
+
     /// Returns the last `count` records before the first finding, or before the final inspection without a finding, as
     /// lines.
     pub fn tail(&self, count: usize) -> Vec<String> {
