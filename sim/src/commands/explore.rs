@@ -187,7 +187,7 @@ fn print(
     Ok(())
 }
 
-/// The server, the seeds, and the live server if there is one; or the error in the arguments.
+/// The server, the seeds, and with `--live` the live server; or the error in the arguments.
 fn asked_for(
     arguments: &ExploreArguments,
     interruption: Interruption,

@@ -93,7 +93,7 @@ pub(crate) struct LiveSeeds {
     /// The number of parallel plays.
     pub(crate) jobs: NonZeroUsize,
     is_given: bool,
-    /// A play that kills a server that others use has it alone.
+    /// A play that kills a server that others use locks it for writing, all others for reading.
     server: RwLock<()>,
 }
 

@@ -233,8 +233,8 @@ impl TargetArguments {
         Ok(Some(profile))
     }
 
-    /// A secret: that of the option, or else that of the variable that the file names. `name` is the option, and `default`
-    /// its own variable.
+    /// A secret: from the option, or else from the variable that the file names. `name` is the option, and `default` its
+    /// variable.
     fn secret(
         &self,
         given: &Option<String>,

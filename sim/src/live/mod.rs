@@ -30,8 +30,8 @@ const AFTERMATH: Duration = Duration::from_mins(2);
 /// The wall time after which a play waits no longer for what is pending, unless another one is set.
 const PLAY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The same with jumps over the time in which nothing happens: longer than all retries, time-outs and deadlines in sequence,
-/// because another order of events may begin each of them later than in the simulated world.
+/// The same with jumps over idle time: longer than all retries, time-outs and deadlines in sequence, because another
+/// order of events may begin each of them later than in the simulated world.
 const AFTERMATH_ON_TEST_CLOCK: Duration = Duration::from_hours(1);
 
 /// The longest scenario that is played on a test clock, on the parties' clock.
@@ -76,7 +76,7 @@ pub enum LongScenarios {
     Skipped,
     /// The result is [`Outcome::Postponed`]: it is played later, when no other play uses the server's test clock.
     Postponed,
-    /// It is played, with jumps over the time in which nothing happens.
+    /// It is played, with jumps over idle time.
     OnTestClock,
 }
 
@@ -302,7 +302,7 @@ impl Live {
         }
     }
 
-    /// What distinguishes a play with that name from others. A server of its own needs nothing.
+    /// What distinguishes a play with that name from others. A play with a separate server needs nothing.
     fn identity(&self, name: &str) -> PlayIdentity {
         match self.setup.server {
             ServerUnderTest::Started(_) => PlayIdentity::default(),

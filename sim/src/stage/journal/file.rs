@@ -31,7 +31,7 @@ impl JournalFile {
     /// If the disk fails.
     pub fn open(backend: Box<dyn StorageBackend>, mut take: impl FnMut(&[u8])) -> io::Result<Self> {
         let length = usize::try_from(backend.len()?).map_err(io::Error::other)?;
-        // Fails at once if the disk cannot be written: a server tries again and again, and reading takes time.
+        // Fails at once if the disk cannot be written: a server retries often, and reading takes time.
         backend.set_len(length as u64)?;
         let mut content = vec![0; length];
         if length > 0 {

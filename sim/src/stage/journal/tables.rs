@@ -158,7 +158,7 @@ impl Changes {
         self.entry.extend(content);
     }
 
-    /// Removes a row, if there is one.
+    /// Removes a row, which may be missing.
     pub fn remove(&mut self, table: Table, key: &[u8]) {
         self.add(table, key, REMOVAL);
     }

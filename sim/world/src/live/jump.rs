@@ -1,6 +1,6 @@
 //! Jumps over idle time, with a server that offers a test clock.
 //!
-//! The clock of the parties and that of the server move together, to the next moment at which one of them has something
+//! The clocks of the parties and of the server move together, to the next moment at which one of them has something
 //! to do. A jump happens only when everything is at rest: nothing has passed on a connection for a while, the server
 //! has answered that it has nothing to do now, and the threads of the parties have nothing to run either.
 
@@ -14,9 +14,10 @@ use super::quiet::QUIET;
 use super::server_clock::ClockError;
 use super::{LiveWorld, Server};
 
-/// The same after a jump with a server that does not know when it has something to do. Jumps are short then.
+/// The quiet time after a jump with a server that does not know when it has something to do. Jumps are short then.
 const QUIET_BETWEEN_STEPS: Duration = Duration::from_millis(4);
-/// The length of a jump with such a server: what is due is late by at most this, which is below the tolerance of live plays.
+/// The length of a jump with such a server: what is due is late by at most this, which is below the tolerance of live
+/// plays.
 const STEP: Duration = Duration::from_millis(100);
 /// A shorter time passes as real time.
 const SHORTEST: Duration = Duration::from_millis(3);
@@ -64,7 +65,7 @@ impl LiveWorld {
         Ok(())
     }
 
-    /// Lets the clock of a server that was restarted catch up with that of the parties.
+    /// Lets the clock of a restarted server catch up with the clock of the parties.
     pub(super) fn catch_up(&self) -> Result<(), ClockError> {
         let Some(server) = &self.server_clock else {
             return Ok(());

@@ -94,8 +94,7 @@ pub struct LiveSetup {
     pub interruption: Arc<AtomicBool>,
     /// How much faster than the machine's clock time passes for all parties.
     pub speed: u32,
-    /// Whether the world jumps over the time in which nothing happens, which needs a server with a test clock that no
-    /// other world uses.
+    /// Whether the world jumps over idle time, which needs a server with a test clock that no other world uses.
     pub jumps: bool,
 }
 
