@@ -51,6 +51,7 @@ pub use self::doors::{Door, Doors};
 use self::host::{Host, Run};
 use self::network::{HostNetwork, SharedNetwork};
 use self::quiet::Quiet;
+use self::server::ANY_PORT;
 pub use self::server::{GivenServer, Process, ServerError, StartedServer};
 use self::server_clock::ServerClock;
 pub use self::server_clock::{Advanced, ClockError};
@@ -64,8 +65,6 @@ use super::streams::Streams;
 
 /// Authority of the front of all sandboxes.
 const FRONT: &str = "sandboxes:9000";
-/// A free port of the loopback.
-const ANY_PORT: &str = "127.0.0.1:0";
 
 /// The server under test, and its environment.
 #[derive(Debug, Clone)]

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 use super::server_clock::{ClockError, ServerClock};
 
+/// A free port of the loopback.
+pub(super) const ANY_PORT: &str = "127.0.0.1:0";
 /// Time limit for a server to start listening.
 const STARTING: Duration = Duration::from_secs(20);
 /// Time limit for a running server to accept a connection.
@@ -179,7 +181,7 @@ impl Process {
         let log = self.log().map_err(ServerError::Folder)?;
         let listen = self
             .address
-            .map_or("127.0.0.1:0".to_owned(), |address| address.to_string());
+            .map_or(ANY_PORT.to_owned(), |address| address.to_string());
         let mut command = Command::new(&self.server.program);
         // Variables for another server or for this program must not configure this one.
         for (name, _) in std::env::vars_os() {
