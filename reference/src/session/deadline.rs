@@ -145,9 +145,10 @@ impl Deadlines {
     }
 }
 
-/// The time that long after `now`, or the last one: only the longest durations of a profile lead beyond it.
-pub(super) fn after(now: Timestamp, duration: Duration) -> Timestamp {
-    now.checked_add(duration).unwrap_or(Timestamp::MAX)
+/// The time that long after another one, or the last time: the longest durations of a profile lead beyond it, and so do
+/// imported dates, which may be anything.
+pub(super) fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    time.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 /// The coverage marks of a deadline.

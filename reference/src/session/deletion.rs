@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, after};
 use super::step::Step;
 use super::{CalendarMove, Effect, Input, Reply, Session};
 
@@ -128,12 +128,8 @@ impl Session {
     pub(super) fn resume_expiry(&mut self, step: &mut Step) {
         if !self.supervision.is_set(&Deadline::Expiry) {
             let last_activity = self.metadata.lifecycle.updated_at;
-            // An imported date may be anything, so the sum may exceed the range.
-            let at = last_activity.saturating_add(step.profile.session_lifetime);
-            let at = at
-                .unwrap_or(Timestamp::MAX)
-                .max(step.now + step.profile.resume_delay);
-            self.expire_at(at, step);
+            let at = after(last_activity, step.profile.session_lifetime);
+            self.expire_at(at.max(step.now + step.profile.resume_delay), step);
         }
     }
 

@@ -3,7 +3,6 @@
 //! An execution ends by its wrapper's terminal event, the grace after a disconnection, its time-out, or the user. If it
 //! ran a message of the older service, that message ends with it; it is not a message of this session.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::deadline::{Deadline, after};
@@ -120,12 +119,9 @@ impl Session {
         let unfinished: Vec<Execution> = self.imported.unfinished().cloned().collect();
         for execution in unfinished {
             let id = execution.id().clone();
-            // An imported date may be anything, so the sum may exceed the range.
-            let at = execution
-                .started_at
-                .saturating_add(step.profile.execution_timeout);
-            let latest = after(step.now, step.profile.execution_timeout).max(earliest);
-            let at = at.unwrap_or(Timestamp::MAX).clamp(earliest, latest);
+            let timeout = step.profile.execution_timeout;
+            let latest = after(step.now, timeout).max(earliest);
+            let at = after(execution.started_at, timeout).clamp(earliest, latest);
             self.supervision
                 .set(Deadline::ImportedTimeout(id.clone()), at, step);
             let grace = Deadline::ImportedGrace(id);
