@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turnstile_judge::oracle::history::CallbackRequest;
-use turnstile_judge::parties::SERVER;
 use turnstile_scenarios::{Callback, GateResult, Label, has_field};
 
 use super::{Checker, Wrong, secs, terminal_name};
@@ -55,16 +54,12 @@ impl Checker<'_> {
         let is_about = |request: &&CallbackRequest| {
             request.body["messageId"].as_str() == Some(id) || request.body["executionId"].as_str() == Some(id)
         };
-        let was_killed = |request: &CallbackRequest| self.history.faults.was_down(SERVER, request.at);
-        let mut requests = self.history.callbacks.iter().filter(is_about).peekable();
-        let mut counted = Vec::new();
-        while let Some(request) = requests.next() {
-            let is_sent_again = requests.peek().is_some();
-            if !(is_sent_again && was_killed(request)) {
-                counted.push(request);
-            }
-        }
-        counted
+        let mut requests: Vec<_> = self.history.callbacks.iter().filter(is_about).collect();
+        // No other request follows the last one.
+        let last = requests.pop();
+        requests.retain(|request| !self.history.faults.server_was_down(request.at));
+        requests.extend(last);
+        requests
     }
 
     /// Describes how a payload differs from the expected one.

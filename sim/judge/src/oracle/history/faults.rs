@@ -111,16 +111,6 @@ impl Faults {
         self.in_span(party, from, until).next().is_some()
     }
 
-    /// Whether a host was reported as crashed and not yet as restarted at that time. A real process that is being killed may
-    /// still act a little then.
-    pub fn was_down(&self, host: &str, at: Duration) -> bool {
-        let mut of_host = self
-            .disruptions
-            .iter()
-            .filter(|disruption| disruption.location == Location::Host(host.to_owned()));
-        of_host.any(|disruption| disruption.overlaps(at, at))
-    }
-
     fn in_span(&self, party: &str, from: Duration, until: Duration) -> impl Iterator<Item = &Disruption> {
         let is_in_span =
             move |disruption: &&Disruption| disruption.affects(party) && disruption.overlaps(from, until);

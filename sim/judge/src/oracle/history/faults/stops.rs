@@ -8,33 +8,35 @@ use crate::parties::SERVER;
 impl Faults {
     /// Whether the server may have been down, or its disk may have failed, in that time.
     pub fn may_have_stopped_server(&self, from: Duration, until: Duration) -> bool {
-        let server = Location::Host(SERVER.to_owned());
-        let is_down =
-            |disruption: &Disruption| disruption.location == server && disruption.overlaps(from, until);
         let fails = |(began, ended): &(Duration, Option<Duration>)| {
             *began <= until && ended.is_none_or(|ended| ended >= from)
         };
-        self.disruptions.iter().any(is_down) || self.disk_failures.iter().any(fails)
+        self.server_stops().any(|stop| stop.overlaps(from, until)) || self.disk_failures.iter().any(fails)
+    }
+
+    /// Whether the server was reported as crashed and not yet as restarted at that time. A real process that is being
+    /// killed may still act a little then.
+    pub fn server_was_down(&self, at: Duration) -> bool {
+        self.server_stops().any(|stop| stop.overlaps(at, at))
     }
 
     /// The time of the last restart of the server up to `by`; `None` if there was none.
     pub fn server_restarted_at(&self, by: Duration) -> Option<Duration> {
-        let server = Location::Host(SERVER.to_owned());
-        let of_server = self
-            .disruptions
-            .iter()
-            .filter(|disruption| disruption.location == server);
-        of_server
-            .filter_map(|disruption| disruption.until)
-            .filter(|until| *until <= by)
-            .max()
+        let restarts = self.server_stops().filter_map(|stop| stop.until);
+        restarts.filter(|until| *until <= by).max()
     }
 
     /// The time at which the server was down before it was restarted at that time.
     pub fn server_stopped_before(&self, restarted_at: Duration) -> Option<Duration> {
-        let server = Location::Host(SERVER.to_owned());
-        let mut stops = self.disruptions.iter();
-        let stop = stops.find(|stop| stop.location == server && stop.until == Some(restarted_at));
+        let mut stops = self.server_stops();
+        let stop = stops.find(|stop| stop.until == Some(restarted_at));
         stop.map(|stop| stop.from)
+    }
+
+    /// The stops of the server, in order of their beginning.
+    fn server_stops(&self) -> impl Iterator<Item = &Disruption> {
+        let is_stop =
+            |disruption: &&Disruption| matches!(&disruption.location, Location::Host(host) if host == SERVER);
+        self.disruptions.iter().filter(is_stop)
     }
 }
