@@ -47,11 +47,7 @@ fn possible<'a>(
         return None;
     }
     let by = end.at + session.run.time_error();
-    let run = session.run;
-    let imported = run.imported_frames.iter().filter(|frame| {
-        let ingest = &run.imported_ingests[frame.ingest];
-        *ingest.session == *session.id
-    });
+    let imported = session.imported_frames().map(|(_, frame)| frame);
     let frames = session.wrapper_frames().map(|(_, frame)| frame).chain(imported);
     let frames: Vec<&WrapperFrame> = frames.filter(|frame| frame.at <= by).collect();
     // A frame that the harness cannot read may be any error.

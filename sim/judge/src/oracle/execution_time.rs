@@ -55,10 +55,8 @@ fn dues<'a>(session: &SessionHistory<'a>) -> BTreeMap<&'a str, Duration> {
 /// The finding about an execution that timed out too early or too late.
 fn misplaced(session: &SessionHistory, execution: &str, due: Duration) -> Option<Finding> {
     let run = session.run;
-    let is_of_it =
-        |event: &&&StreamEvent| event.others.get("executionId").and_then(|id| id.as_str()) == Some(execution);
-    let end = session.kept.iter().filter(is_of_it).find(|event| is_end(event));
-    let end = end.copied();
+    let mut events = session.kept.iter().copied();
+    let end = events.find(|event| event.execution() == Some(execution) && is_end(event));
     let leeway = run.time_error() + run.max_transit();
     if let Some(end) = end.filter(|end| is_time_out(session, execution, end))
         && end.at + leeway < due
@@ -72,15 +70,12 @@ fn misplaced(session: &SessionHistory, execution: &str, due: Duration) -> Option
         return Some(ORACLE.finding(&ids(["R7.10", "R10.31"]), run.first_seen(end), None, text));
     }
     let limit = due + run.context.profile.resume_delay + leeway;
-    let is_disturbed = run
-        .faults
-        .may_have_stopped_server(due.saturating_sub(leeway), limit)
-        || run
-            .faults
-            .store_may_have_failed(due.saturating_sub(leeway), limit);
+    let from = due.saturating_sub(leeway);
+    let is_disturbed =
+        run.faults.may_have_stopped_server(from, limit) || run.faults.store_may_have_failed(from, limit);
     let ended_at = end.map(|end| end.at);
     // The end of one that loses its wrapper is no kept event, so it may have been missed.
-    let mut ingests = run.imported_ingests.iter();
+    let mut ingests = session.imported_ingests();
     let had_wrapper = ingests.any(|ingest| ingest.execution == execution);
     let is_late = match ended_at {
         Some(at) => at > limit,
@@ -105,11 +100,9 @@ fn is_end(event: &StreamEvent) -> bool {
 
 /// Whether an end reports the time-out: a fatal error that no wrapper sent.
 fn is_time_out(session: &SessionHistory, execution: &str, end: &StreamEvent) -> bool {
-    let run = session.run;
-    let mut frames = run.imported_frames.iter();
+    let mut frames = session.imported_frames();
     end.name == "error"
-        && !frames.any(|frame| {
-            let ingest = &run.imported_ingests[frame.ingest];
+        && !frames.any(|(ingest, frame)| {
             ingest.execution == execution && frame.name == "error" && frame.data == end.data
         })
 }

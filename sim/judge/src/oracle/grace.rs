@@ -55,7 +55,7 @@ fn lost_message(session: &SessionHistory, end: &StreamEvent) -> Option<String> {
 }
 
 fn lost_execution(session: &SessionHistory, event: &StreamEvent) -> Option<String> {
-    let execution = event.others.get("executionId")?.as_str()?;
+    let execution = event.execution()?;
     let sockets = session
         .imported_ingests()
         .filter(|ingest| ingest.execution == execution);

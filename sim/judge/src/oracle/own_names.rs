@@ -95,15 +95,12 @@ fn sent<'a>(session: &SessionHistory<'a>) -> Vec<Sent<'a>> {
         closed_at: ingest.closed_at,
         errors: &run.protocol_errors,
     });
-    let imported = run.imported_frames.iter().filter_map(|frame| {
-        let ingest = &run.imported_ingests[frame.ingest];
-        (*ingest.session == *session.id).then_some(Sent {
-            frame,
-            host: &ingest.host,
-            opened_at: ingest.opened_at,
-            closed_at: ingest.closed_at,
-            errors: &run.imported_errors,
-        })
+    let imported = session.imported_frames().map(|(ingest, frame)| Sent {
+        frame,
+        host: &ingest.host,
+        opened_at: ingest.opened_at,
+        closed_at: ingest.closed_at,
+        errors: &run.imported_errors,
     });
     frames.chain(imported).collect()
 }

@@ -51,6 +51,11 @@ impl StreamEvent {
         )
     }
 
+    /// The imported execution that it is an event of, by its id.
+    pub fn execution(&self) -> Option<&str> {
+        self.others.get("executionId")?.as_str()
+    }
+
     /// Whether it is an event of an imported execution (R9.16).
     pub fn is_of_execution(&self) -> bool {
         self.others.contains_key("executionId")

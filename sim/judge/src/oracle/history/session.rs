@@ -381,6 +381,16 @@ impl<'a> SessionHistory<'a> {
         of_socket.filter(move |(ingest, _)| *ingest.session == *id)
     }
 
+    /// Frames of the wrappers of its imported executions, each with its socket.
+    pub fn imported_frames(&self) -> impl Iterator<Item = (&'a ImportedIngest, &'a WrapperFrame)> {
+        let (id, run) = (self.id, self.run);
+        let of_socket = run
+            .imported_frames
+            .iter()
+            .map(|frame| (&run.imported_ingests[frame.ingest], frame));
+        of_socket.filter(move |(ingest, _)| *ingest.session == *id)
+    }
+
     /// Whether a stream was open from its opening to the end of the run and its client has received everything: it did
     /// not end, no fault may have ended it silently, and the client is not behind.
     pub fn is_alive(&self, stream: &Stream) -> bool {

@@ -249,10 +249,7 @@ struct Catalogues {
 impl Catalogues {
     fn of(session: &SessionHistory) -> Self {
         let run = session.run;
-        let of_imported = run.imported_frames.iter().filter(|frame| {
-            let ingest = &run.imported_ingests[frame.ingest];
-            *ingest.session == *session.id
-        });
+        let of_imported = session.imported_frames().map(|(_, frame)| frame);
         let frames = session
             .wrapper_frames()
             .map(|(_, frame)| frame)
