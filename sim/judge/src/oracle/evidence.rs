@@ -34,16 +34,10 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         return Vec::new();
     }
     let evidence = Evidence::of(session);
-    let mut queued: BTreeMap<&str, &StreamEvent> = BTreeMap::new();
-    for event in session.kept.iter().filter(|event| event.is_queued()) {
-        if let Some(message) = event.message() {
-            queued.entry(message).or_insert(event);
-        }
-    }
     let findings = session.ends.iter().filter_map(|end| {
         let message = end.message()?;
         // A message of an imported execution was never queued here.
-        let queued = queued.get(message)?;
+        let queued = session.queued_of(message)?;
         let (violated, missing) = violation(session, &evidence, queued, end, message)?;
         let text = format!(
             "event {} ends it {} at {}, but {missing}",
