@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::history::{Call, History};
+use super::shapes::is_message_id;
 use super::{Check, Finding, Moment, Oracle};
 use crate::rules::{RuleId, ids};
 
@@ -85,23 +86,23 @@ fn excluded(call: &Call, prompt_limit: usize) -> Option<(RuleId, String)> {
     }
 }
 
-fn violated(rule: &str, text: String) -> Option<(RuleId, String)> {
-    Some((RuleId::named(rule), text))
+fn violated(rule: &str, text: String) -> (RuleId, String) {
+    (RuleId::named(rule), text)
 }
 
 fn required(value: &Value, rule: &str, name: &str) -> Option<(RuleId, String)> {
     value
         .is_null()
-        .then(|| violated(rule, format!("it has no {name}")))?
+        .then(|| violated(rule, format!("it has no {name}")))
 }
 
 fn prompt(prompt: &Value, rule: &str, limit: Option<usize>) -> Option<(RuleId, String)> {
     let Some(text) = prompt.as_str() else {
-        return violated(rule, "its prompt is no text".to_owned());
+        return Some(violated(rule, "its prompt is no text".to_owned()));
     };
     let length = text.chars().count();
     let is_too_long = limit.is_some_and(|limit| length > limit);
-    (length == 0 || is_too_long).then(|| violated(rule, format!("its prompt has {length} characters")))?
+    (length == 0 || is_too_long).then(|| violated(rule, format!("its prompt has {length} characters")))
 }
 
 /// A prompt that may be absent.
@@ -112,7 +113,7 @@ fn long_prompt(text: &Value, limit: usize) -> Option<(RuleId, String)> {
 
 fn null_id(message: &Value) -> Option<(RuleId, String)> {
     let is_null = message.get("id").is_some_and(Value::is_null);
-    is_null.then(|| violated("R2.117", "its message id is null".to_owned()))?
+    is_null.then(|| violated("R2.117", "its message id is null".to_owned()))
 }
 
 fn id(id: &Value) -> Option<(RuleId, String)> {
@@ -121,22 +122,13 @@ fn id(id: &Value) -> Option<(RuleId, String)> {
         Value::String(id) => is_message_id(id),
         _ => false,
     };
-    (!is_right).then(|| violated("R2.48", format!("its message id is {id}")))?
-}
-
-/// Whether a text has the form of a message id (R1.3).
-fn is_message_id(id: &str) -> bool {
-    let Some((time, rest)) = id.strip_prefix("msg_").and_then(|id| id.split_at_checked(12)) else {
-        return false;
-    };
-    let is_hex = |letter: u8| letter.is_ascii_digit() || (b'a'..=b'f').contains(&letter);
-    time.bytes().all(is_hex) && rest.len() == 14 && rest.bytes().all(|letter| letter.is_ascii_alphanumeric())
+    (!is_right).then(|| violated("R2.48", format!("its message id is {id}")))
 }
 
 fn half_an_agent(agent: &Value) -> Option<(RuleId, String)> {
     let has_both = !agent["mode"].is_null() && !agent["model"].is_null();
     (agent.is_object() && !has_both)
-        .then(|| violated("R2.119", "its agent lacks the mode or the model".to_owned()))?
+        .then(|| violated("R2.119", "its agent lacks the mode or the model".to_owned()))
 }
 
 /// Mode, model and variant.
@@ -151,7 +143,7 @@ fn choice(agent: &Value) -> Option<(RuleId, String)> {
     };
     let wrong = |name: &str, rule: &str, is_right: &dyn Fn(&Value) -> bool| {
         let value = &agent[name];
-        (!value.is_null() && !is_right(value)).then(|| violated(rule, format!("its {name} is {value}")))?
+        (!value.is_null() && !is_right(value)).then(|| violated(rule, format!("its {name} is {value}")))
     };
     wrong("mode", "R2.41", &is_mode)
         .or_else(|| wrong("model", "R2.43", &is_model))
@@ -160,7 +152,7 @@ fn choice(agent: &Value) -> Option<(RuleId, String)> {
 
 fn threshold(threshold: &Value) -> Option<(RuleId, String)> {
     let is_right = threshold.is_null() || threshold.as_str().is_some_and(|text| THRESHOLDS.contains(&text));
-    (!is_right).then(|| violated("R2.44", format!("its gateThreshold is {threshold}")))?
+    (!is_right).then(|| violated("R2.44", format!("its gateThreshold is {threshold}")))
 }
 
 fn organization(id: &Value) -> Option<(RuleId, String)> {
@@ -169,7 +161,7 @@ fn organization(id: &Value) -> Option<(RuleId, String)> {
         hex.len() == 32 && hex.bytes().all(|letter| letter.is_ascii_hexdigit())
     };
     let is_right = id.is_null() || id.as_str().is_some_and(is_uuid);
-    (!is_right).then(|| violated("R2.116", format!("its organization is {id}")))?
+    (!is_right).then(|| violated("R2.116", format!("its organization is {id}")))
 }
 
 fn repositories(input: &Value) -> Option<(RuleId, String)> {
@@ -177,7 +169,7 @@ fn repositories(input: &Value) -> Option<(RuleId, String)> {
         .iter()
         .filter(|name| !input[**name].is_null());
     let count = given.count();
-    (count != 1).then(|| violated("R2.67", format!("it names {count} repositories")))?
+    (count != 1).then(|| violated("R2.67", format!("it names {count} repositories")))
 }
 
 #[cfg(test)]

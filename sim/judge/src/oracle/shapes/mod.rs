@@ -226,7 +226,7 @@ fn is_session_id(id: &str) -> bool {
 }
 
 /// R1.3.
-fn is_message_id(id: &str) -> bool {
+pub(super) fn is_message_id(id: &str) -> bool {
     let Some(rest) = id.strip_prefix("msg_") else {
         return false;
     };
