@@ -9,13 +9,12 @@ use turnstile_scenarios::{Injection, Lapse, Scenario, Step};
 use super::shrink::playable;
 
 /// The downtime of a server that cannot stay down.
-const AT_ONCE: &str = "1s";
+const AT_ONCE: Lapse = Lapse::from_secs(1);
 
 /// Replaces crashes at points of the server's work by kills at that time, and leaves out faults that the server does not
 /// offer, together with the steps that depend on them.
-pub(super) fn reduce(scenario: Scenario, offers: &BTreeSet<Capability>) -> Scenario {
-    let mut reduced = scenario;
-    reduced.steps.retain_mut(|step| {
+pub(super) fn reduce(mut scenario: Scenario, offers: &BTreeSet<Capability>) -> Scenario {
+    scenario.steps.retain_mut(|step| {
         let Step::Fault(injection) = &mut step.value else {
             return true;
         };
@@ -25,7 +24,7 @@ pub(super) fn reduce(scenario: Scenario, offers: &BTreeSet<Capability>) -> Scena
         let needs = injection.fault.needs(injection.lasts.as_deref().copied());
         needs.is_subset(offers)
     });
-    playable(reduced.clone()).unwrap_or(reduced)
+    playable(scenario.clone()).unwrap_or(scenario)
 }
 
 /// A kill of the host, in place of a crash that the server may not offer.
@@ -34,8 +33,11 @@ fn as_kill(injection: &Injection, offers: &BTreeSet<Capability>) -> Option<Injec
         return None;
     };
     let stays_down = *host != SERVER || offers.contains(&Capability::Downtime);
-    let at_once: Option<Lapse> = AT_ONCE.parse().ok();
-    let lasts = if stays_down { injection.lasts } else { at_once };
+    let lasts = if stays_down {
+        injection.lasts
+    } else {
+        Some(AT_ONCE)
+    };
     Some(Injection::new(Fault::crash(host), lasts))
 }
 

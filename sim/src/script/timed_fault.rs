@@ -93,9 +93,7 @@ impl SweepFault {
             lasts: CUT,
         },
     ];
-}
 
-impl SweepFault {
     /// The fault.
     pub(super) fn fault(&self) -> Fault {
         (self.fault)()
