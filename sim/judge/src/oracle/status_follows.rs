@@ -86,7 +86,7 @@ mod tests {
 
     /// Whether a wrapper's event is found that is followed by that status.
     fn is_found(name: &str, data: &Value, status: Option<&str>) -> bool {
-        let mut writer = Writer::at_work().also_judged_by("status-follows-its-event");
+        let mut writer = Writer::at_work().also_judged_by(RULE);
         writer.at_once(|writer| {
             writer.wrapper_sends(1, name, data.clone());
             writer.client_receives_unkept(OBSERVER, name, data.clone());

@@ -151,14 +151,20 @@ mod tests {
     const NOTHING: [&str; 0] = [];
     const FOUND: [&str; 1] = ["wrapper-keeps-its-word"];
 
-    /// A wrapper has accepted two messages and has run the first.
-    fn at_work_with_two() -> Writer {
+    /// A wrapper has run a message, and another one is queued.
+    fn with_one_queued() -> Writer {
         let mut writer = Writer::at_work();
         writer.wrapper_sends_assistant(1, "m1", "a1", json!({"completed": 1}));
         writer.assistant("m1", "a1", json!({"completed": 1}));
         writer.completed("m1");
         writer.acked("send", "m2", json!({}));
         writer.queued("m2");
+        writer
+    }
+
+    /// The wrapper has accepted both, and has run only the first.
+    fn at_work_with_two() -> Writer {
+        let mut writer = with_one_queued();
         writer.delivered_to("m2", 1);
         writer.sent("m2");
         writer
@@ -190,12 +196,7 @@ mod tests {
     #[test]
     fn an_answer_about_another_turn_accepts_nothing() {
         for (named, rules) in [("m2", &FOUND[..]), ("m3", &NOTHING)] {
-            let mut writer = Writer::at_work();
-            writer.wrapper_sends_assistant(1, "m1", "a1", json!({"completed": 1}));
-            writer.assistant("m1", "a1", json!({"completed": 1}));
-            writer.completed("m1");
-            writer.acked("send", "m2", json!({}));
-            writer.queued("m2");
+            let mut writer = with_one_queued();
             writer.bound(1);
             writer.delivered_and_answered_for("m2", 1, named);
             assert_eq!(judged_at_complete(writer), rules, "{named}");
