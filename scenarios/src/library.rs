@@ -186,7 +186,7 @@ impl Library {
     }
 }
 
-/// A search for scripts. Links are followed after everything else, so that a file has the id of its own path.
+/// A search for scripts. Links are followed after everything else, so that a file has the id of the path without links.
 #[derive(Default)]
 struct Search {
     paths: Vec<PathBuf>,

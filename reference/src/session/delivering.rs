@@ -123,7 +123,7 @@ impl Session {
         Reply::None
     }
 
-    /// Accepts a message: the wrapper confirmed it, or evidence shows that it has it (R4.22). `idle_since` is the time
+    /// Accepts a message: the wrapper confirmed it, or evidence shows that it took it (R4.22). `idle_since` is the time
     /// of a root idle after the wrapper reported the message (R6.40).
     pub(super) fn accept(
         &mut self,

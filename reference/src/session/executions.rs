@@ -18,7 +18,7 @@ use crate::legacy::model::Origin;
 use crate::legacy::model::execution::{Closing, Execution, Id, State};
 use crate::model::message::{GateResult, Outcome, Reason, Source, Status};
 
-/// The close code that stands for a missing close frame.
+/// The close code of a connection that ended without a close frame.
 const CLOSED_WITHOUT_A_WORD: u16 = 1006;
 /// The error text of a time-out.
 const TIMED_OUT: &str = "Execution timed out";

@@ -132,7 +132,7 @@ impl Incoming {
         self.passed.extend_from_slice(&rest);
     }
 
-    /// Takes a whole frame, if there is one.
+    /// Takes a frame. Returns `None` without a whole one.
     fn take_frame(&mut self) -> Option<()> {
         let mut cursor = Cursor::new(&self.received[..]);
         let (header, length) = FrameHeader::parse(&mut cursor).ok()??;

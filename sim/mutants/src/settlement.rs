@@ -66,7 +66,7 @@ impl Interceptor for EndsAgain {
     }
 }
 
-/// Ends messages by a fatal error with a text of its own; violates R6.13.
+/// Ends messages by a fatal error with another text than the wrapper gave; violates R6.13.
 pub struct LosesTextOfError;
 
 impl Interceptor for LosesTextOfError {

@@ -69,7 +69,7 @@ pub struct Options {
     pub settling: Settling,
     /// Whether a play ends at the first step that fails, without settling.
     pub ends_at_failure: bool,
-    /// Limits of wall-clock time, which a play does not have by itself.
+    /// Limits of wall-clock time; without them a play has none.
     pub watch: Option<Watch>,
 }
 
@@ -235,7 +235,8 @@ pub struct Target {
     pub identity: PlayIdentity,
 }
 
-/// Plays a scenario in a given world, which must be new and empty except for a server that it provides. Ignores the kind of world in `options`.
+/// Plays a scenario in a given world, which must be new and empty except for a server that it provides.
+/// Ignores the kind of world in `options`.
 ///
 /// # Errors
 ///

@@ -28,8 +28,8 @@ impl World {
     /// # Errors
     ///
     /// [`WorldError::UnknownHost`]; [`WorldError::OneHost`] for a network fault between a host and itself;
-    /// [`WorldError::Down`] for a crash of a host that is down; [`WorldError::Up`] for a clock of a host that is up; [`WorldError::Unsupported`] for a fault of a
-    /// party. The world is unchanged then.
+    /// [`WorldError::Down`] for a crash of a host that is down; [`WorldError::Up`] for a clock of a host
+    /// that is up; [`WorldError::Unsupported`] for a fault of a party. The world is unchanged then.
     pub fn apply(&mut self, fault: &Fault) -> Result<(), WorldError> {
         let event = match fault {
             Fault::Link {

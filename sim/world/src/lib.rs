@@ -26,12 +26,12 @@
 //!
 //! # Modules
 //!
-//! This file is the loop. `host` runs one machine, `power` lets it crash itself, `network` is the network as a machine sees it, `fabric`
-//! carries packets between machines over `links` and holds those of `stalls`, `timers` is the clock, `shifted` a clock that was set, `disk` the disks, `faults` applies
-//! faults, `activity` shows which host runs, `error` has the errors, `streams` the randomness. `witness` is a second world, on turmoil's loop;
-//! `live` is a third, in real time on real sockets; `any` is their common interface, `kind` creates
-//! the simulated ones. No other crate uses
-//! turmoil, and this crate does not know the protocol.
+//! This file is the loop. `host` runs one machine, `power` lets it crash itself, `network` is the network as a machine
+//! sees it, `fabric` carries packets between machines over `links` and holds those of `stalls`, `timers` is the clock,
+//! `shifted` a clock that was set, `disk` the disks, `faults` applies faults, `activity` shows which host runs, `error`
+//! has the errors, `streams` the randomness. `witness` is a second world, on turmoil's loop; `live` is a third, in real
+//! time on real sockets; `any` is their common interface, `kind` creates the simulated ones. No other crate uses turmoil,
+//! and this crate does not know the protocol.
 
 mod activity;
 mod any;

@@ -1,4 +1,4 @@
-//! Every turn is handed over in a run of its own right (protocol §5): the wrapper was made ready for it just before, the
+//! Every turn is handed over in a run that can take it (protocol §5): the wrapper was made ready for it just before, the
 //! run's fence is new, and the run has not ended.
 //!
 //! What frames under a fence count for is the subject of `stale_fence`.

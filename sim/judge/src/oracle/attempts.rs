@@ -197,8 +197,8 @@ pub(super) fn attempts<'a>(
     Some(attempts)
 }
 
-/// Whether a request without an answer certainly failed with its time-out: its wrapper held the answer back for longer, and
-/// did not end its run meanwhile (R6.31).
+/// Whether a request without an answer certainly failed with its time-out: its wrapper held the answer back for
+/// longer, and did not end its run during this time (R6.31).
 fn is_held_back(session: &SessionHistory, request: &Request) -> bool {
     let faults = &session.run.faults;
     let until = request.at + request.timeout;

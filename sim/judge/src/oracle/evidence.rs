@@ -3,7 +3,7 @@
 //!
 //! Evidence is what wrappers sent up to the end, under any fence and on any socket, whether or not it reached the server:
 //! what counts is judged elsewhere, and so are the ends that need a silence (`grace`, `unhealthy`), an idle
-//! (`reconciliation`) or a request (`interrupts`). Ends of imported executions have rules of their own.
+//! (`reconciliation`) or a request (`interrupts`). Other rules judge the ends of imported executions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

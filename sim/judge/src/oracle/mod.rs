@@ -1,9 +1,9 @@
 //! The rules that every run must satisfy, checked on its trace alone.
 //!
 //! An oracle knows the protocol and the wire. It knows neither the server's types nor the script. Each oracle is one
-//! file; all read the trace through [`history`]. `admissions`, `asked`, `batches`, `completions`, `fences`, `frames`, `gate_wait`, `runs` and
-//! `transcript` derive what oracles need. Where the wire leaves open what happened, every possible outcome is accepted:
-//! an oracle reports a finding only if no possible outcome satisfies its rule.
+//! file; all read the trace through [`history`]. `admissions`, `asked`, `batches`, `completions`, `fences`, `frames`,
+//! `gate_wait`, `runs` and `transcript` derive what oracles need. Where the wire leaves open what happened, every possible
+//! outcome is accepted: an oracle reports a finding only if no possible outcome satisfies its rule.
 
 mod acked_survives;
 mod admissions;

@@ -1,4 +1,4 @@
-//! Idle reconciliation ends a message only by an idle of its own (protocol §7): the root was idle after the message was
+//! Idle reconciliation ends a message only by a later idle (protocol §7): the root was idle after the message was
 //! accepted, or after its wrapper reported it, and the whole delay has passed since.
 //!
 //! An end at the time of a `complete` is settled by that.

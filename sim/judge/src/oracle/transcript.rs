@@ -21,7 +21,7 @@ pub(super) struct Transcript<'s, 'a> {
     batch: &'s Batch<'a>,
 }
 
-/// A text part: its text and whether the answer has it.
+/// A text part: its text, and whether it is in the answer.
 type Part<'a> = (&'a str, Likely);
 
 impl<'s, 'a> Transcript<'s, 'a> {

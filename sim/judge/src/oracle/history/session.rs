@@ -250,7 +250,7 @@ impl<'a> SessionHistory<'a> {
     }
 
     /// Whether the harness followed its stream, so that its events are known. A session that a script makes with a
-    /// call of its own may have no reader.
+    /// `call` may have no reader.
     pub fn is_watched(&self) -> bool {
         self.log.is_some() || self.is_unread() || self.streams.iter().any(|stream| stream.party == OBSERVER)
     }
@@ -324,8 +324,8 @@ impl<'a> SessionHistory<'a> {
         })
     }
 
-    /// Whether an event is an idle of the root. The idle of a child session has no effect, nor has that of an imported
-    /// execution.
+    /// Whether an event is an idle of the root. The idle of a child session or of an imported execution has no
+    /// effect.
     pub fn is_root_idle(&self, event: &StreamEvent) -> bool {
         is_idle_of(self.roots(), event)
     }

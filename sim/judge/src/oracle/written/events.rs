@@ -35,7 +35,7 @@ impl Writer {
         self.client_receives_frame(OBSERVER, frame);
     }
 
-    /// A kept event happens, in a row of its own although it may be a version of an entity.
+    /// A kept event happens, in a new row although it may be a version of an entity.
     pub(in crate::oracle) fn event_in_new_row(&mut self, name: &str, data: Value) {
         let id = self.book().log.len() + 1;
         let frame = self.envelope(id, name, data);
