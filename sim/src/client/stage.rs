@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turnstile_events::credentials::Credentials;
-use turnstile_events::observation::{ClosedBy, Observation};
-use turnstile_events::world::WorldEvent;
-use turnstile_fault::{ConnectionEnd, Fault};
+use turnstile_events::observation::Observation;
 use turnstile_judge::parties::SERVER;
-use turnstile_judge::trace::{WORLD, What};
 use turnstile_seams::ClockExt as _;
 
 use super::Client;
@@ -245,24 +242,7 @@ impl Stage {
         let Some(stream) = self.stream.take() else {
             return;
         };
-        let end = match cut {
-            Cut::Close(_) | Cut::Lost => ConnectionEnd::Finish,
-            Cut::Reset | Cut::MidFrame => ConnectionEnd::Reset,
-        };
-        let fault = Fault::end_of(SERVER, CLIENT, end);
-        self.record
-            .note(WORLD, What::World(WorldEvent::ended_connections(&fault, 1)));
-        self.record.observe(
-            SERVER,
-            Observation::SocketClosed {
-                socket: stream as u64 + 1,
-                code: match cut {
-                    Cut::Close(code) => Some(code),
-                    _ => None,
-                },
-                by: ClosedBy::Itself,
-            },
-        );
+        self.record.cut(CLIENT, stream as u64 + 1, cut);
         self.server.end(stream, cut);
     }
 

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use turnstile_events::observation::{Observation, Probe};
+use turnstile_events::observation::{ClosedBy, Observation, Probe};
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{ConnectionEnd, Fault};
 use turnstile_judge::oracle::history::RunContext;
 use turnstile_judge::oracle::{Finding, Severity};
-use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
+use turnstile_judge::parties::SERVER;
+use turnstile_judge::trace::{Labels, SCRIPT, Trace, WORLD, What};
 use turnstile_seams::{Seams, real};
 
 use super::case::{Step, Violated};
 use super::rule::RoleRule;
+use super::socket::Cut;
 use crate::script::Verdict;
 use crate::stage::Recorder;
 
@@ -45,6 +49,19 @@ impl Record {
     /// Records a step of the case.
     pub fn step(&self, step: String) {
         self.note(SCRIPT, What::Step { line: 0, step });
+    }
+
+    /// Records that the harness, as the server, ends a socket of a party.
+    pub fn cut(&self, party: &str, socket: u64, cut: Cut) {
+        let (end, code) = match cut {
+            Cut::Close(code) => (ConnectionEnd::Finish, Some(code)),
+            Cut::Lost => (ConnectionEnd::Finish, None),
+            Cut::Reset | Cut::MidFrame => (ConnectionEnd::Reset, None),
+        };
+        let fault = Fault::end_of(SERVER, party, end);
+        self.note(WORLD, What::World(WorldEvent::ended_connections(&fault, 1)));
+        let by = ClosedBy::Itself;
+        self.observe(SERVER, Observation::SocketClosed { socket, code, by });
     }
 
     /// A probe whose observations are recorded.

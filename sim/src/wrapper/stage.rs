@@ -6,11 +6,8 @@ use std::time::Duration;
 use axum::http::Method;
 use fake_gateway::gateway::Gateway;
 use serde_json::Value;
-use turnstile_events::observation::{ClosedBy, Observation, Probe};
-use turnstile_events::world::WorldEvent;
-use turnstile_fault::{ConnectionEnd, Fault};
+use turnstile_events::observation::Probe;
 use turnstile_judge::parties::{GATEWAY, SERVER, WRAPPER};
-use turnstile_judge::trace::{WORLD, What};
 use turnstile_seams::ClockExt as _;
 
 use super::ingest::{Event, Happened, Ingest};
@@ -274,24 +271,7 @@ impl Stage {
 
     /// Ends an ingest.
     pub(super) fn cut(&mut self, socket: usize, cut: Cut) {
-        let end = match cut {
-            Cut::Close(_) | Cut::Lost => ConnectionEnd::Finish,
-            Cut::Reset | Cut::MidFrame => ConnectionEnd::Reset,
-        };
-        let fault = Fault::end_of(SERVER, WRAPPER, end);
-        self.record
-            .note(WORLD, What::World(WorldEvent::ended_connections(&fault, 1)));
-        self.record.observe(
-            SERVER,
-            Observation::SocketClosed {
-                socket: socket as u64,
-                code: match cut {
-                    Cut::Close(code) => Some(code),
-                    _ => None,
-                },
-                by: ClosedBy::Itself,
-            },
-        );
+        self.record.cut(WRAPPER, socket as u64, cut);
         self.ingest.end(socket, cut);
     }
 }
