@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -14,13 +14,13 @@ use axum::response::IntoResponse as _;
 use axum::routing::post;
 use fake_gateway::cut;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use turnstile_events::observation::body_as_value;
 use turnstile_judge::oracle::history::parameter;
 
-use crate::role::socket::{Cut, Order, converse};
+use crate::role::socket::{Cut, Order, accept, converse, listener};
 
 /// The path of procedures.
 const PROCEDURES: &str = "/trpc/{procedure}";
@@ -89,20 +89,14 @@ pub(super) struct Server {
 impl Server {
     /// Listens and serves.
     pub fn start() -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
+        let (listener, address) = listener()?;
         let server = Self {
-            address: listener.local_addr()?,
+            address,
             shared: Arc::default(),
             news: Arc::default(),
         };
         let accepting = server.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(accepting.clone().serve(stream));
-            }
-        });
+        accept(listener, move |stream| accepting.clone().serve(stream));
         Ok(server)
     }
 

@@ -1,9 +1,12 @@
-//! The harness's end of a WebSocket: it writes frames, and ends the connection in different ways.
+//! The harness's end of a WebSocket: it listens, writes frames, and ends the connection in different ways.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -32,6 +35,26 @@ pub(crate) enum Order {
     Frames(Vec<Value>),
     /// End the connection after everything that was written before.
     End(Cut),
+}
+
+/// A listener on a free loopback port, and its address.
+pub(crate) fn listener() -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((TcpListener::from_std(listener)?, address))
+}
+
+/// Serves each connection in its own task, until the end of the runtime.
+pub(crate) fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
 }
 
 /// Follows the orders until the end of the connection. `received` gets every message of the peer, in particular its close

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -17,7 +17,7 @@ use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_judge::parties::{SERVER, WRAPPER};
 use turnstile_judge::trace::What;
 
-use crate::role::socket::{Cut, Order, converse};
+use crate::role::socket::{Cut, Order, accept, converse, listener};
 use crate::stage::Recorder;
 
 /// The code of a close frame without one (RFC 6455, 7.1.5).
@@ -98,22 +98,16 @@ pub(super) struct Ingest {
 impl Ingest {
     /// Listens and serves.
     pub fn start(recorder: Recorder) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
+        let (listener, address) = listener()?;
         let ingest = Self {
-            address: listener.local_addr()?,
+            address,
             shared: Arc::default(),
             admission: Arc::new(watch::Sender::new(Admission::Accept)),
             news: Arc::default(),
             recorder,
         };
         let accepting = ingest.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(accepting.clone().serve(stream));
-            }
-        });
+        accept(listener, move |stream| accepting.clone().serve(stream));
         Ok(ingest)
     }
 
