@@ -18,6 +18,7 @@ use super::server::{Called, Opened, Server};
 use crate::role::case::Step;
 use crate::role::record::Record;
 use crate::role::socket::Cut;
+use crate::role::{CALM, STARTING};
 use crate::script::Verdict;
 
 /// The party of the client under test.
@@ -27,14 +28,10 @@ const TICKET: &str = "ticket-of-the-harness";
 pub(super) const TOKEN: &str = "token-of-the-harness";
 /// The close code of a server that ends.
 pub(super) const GOING_AWAY: u16 = 1001;
-/// How many times as long as everything else the start and the end of a client may take.
-const STARTING: u32 = 6;
 /// How long the end of standard error is awaited after the end of the output.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Time between two reports while a view is awaited.
 const REPORT_INTERVAL: Duration = Duration::from_millis(15);
-/// Time in which nothing should happen.
-const CALM: Duration = Duration::from_millis(150);
 
 /// A case in progress.
 pub struct Stage {
@@ -324,7 +321,7 @@ impl Stage {
         waited.ok().map(|()| self.server.calls())
     }
 
-    /// Lets a short time pass in which nothing should happen.
+    /// Lets the short time of an absence pass.
     pub(super) async fn calm(&self) {
         self.record.seams.clock.sleep(CALM).await;
     }

@@ -16,9 +16,16 @@ pub(crate) mod record;
 pub mod rule;
 pub(crate) mod socket;
 
+use std::time::Duration;
+
 use tokio::runtime::Builder;
 
 use crate::script::{HarnessError, Verdict};
+
+/// How many times as long as everything else the start and the end of a party may take.
+pub(crate) const STARTING: u32 = 6;
+/// The time after which something that should not happen counts as absent.
+pub(crate) const CALM: Duration = Duration::from_millis(150);
 
 /// Runs a case on a new runtime, which ends with it.
 pub(crate) fn play(

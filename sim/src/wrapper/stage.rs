@@ -21,16 +21,13 @@ use crate::role::process::{Log, Process};
 use crate::role::record::Record;
 use crate::role::rule::RoleRule;
 use crate::role::socket::Cut;
+use crate::role::{CALM, STARTING};
 use crate::script::Verdict;
 
 /// A loopback address with a free port.
 const ANY_PORT: &str = "127.0.0.1:0";
-/// How many times as long as everything else the start of a wrapper may take.
-const STARTING: u32 = 6;
 /// Time between two requests while a state is awaited.
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
-/// The time after which something that should not happen counts as absent.
-const CALM: Duration = Duration::from_millis(150);
 /// The number of last events that a finding shows.
 const LAST_EVENTS: usize = 12;
 
