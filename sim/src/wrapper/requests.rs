@@ -9,7 +9,7 @@ use turnstile_events::observation::{Observation, body_as_value};
 use turnstile_judge::parties::WRAPPER;
 use turnstile_seams::{ClockExt as _, http_client};
 
-use super::rules::{HEALTH, JOB, READY, RUNS, STATUS};
+use super::rules::{HEALTH, JOB, READY, RUNS, STATUS, STOPS};
 use super::stage::Stage;
 use crate::role::case::Step;
 use crate::role::rule::RoleRule;
@@ -191,6 +191,17 @@ impl Stage {
         }
         let text = format!("a prompt is answered {status} {body}, not 200 `sent` with `messageId` {id}");
         self.record.violated(&JOB, text)
+    }
+
+    /// Aborts the work of the session. It must be answered `aborted`.
+    pub(super) async fn abort(&mut self) -> Step {
+        let abort = self.session.abort();
+        let Reply { status, body } = self.post("/job/abort", abort).await?;
+        if status == 200 && body["status"] == "aborted" {
+            return Ok(());
+        }
+        let text = format!("an abort is answered {status} {body}, not 200 `aborted`");
+        self.record.violated(&STOPS, text)
     }
 
     /// Checks that a job was refused with this status and code.

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use crate::role::case::Step;
 use crate::role::socket::Cut;
 use crate::wrapper::ingest::{Event, Happened};
-use crate::wrapper::requests::Reply;
-use crate::wrapper::rules::{KEEPS, OPENS, REBINDS, STOPS};
+use crate::wrapper::rules::{KEEPS, OPENS, REBINDS};
 use crate::wrapper::stage::{Stage, frames};
 use crate::wrapper::steps::RELEASED;
 use crate::wrapper::turns::{Turn, name};
@@ -48,12 +47,7 @@ pub(super) async fn replaced(stage: &mut Stage) -> Step {
 pub(super) async fn after_abort(stage: &mut Stage) -> Step {
     let (old, socket) = stage.at_gate(1).await?;
     stage.flush(socket).await?;
-    let abort = stage.session.abort();
-    let Reply { status, body } = stage.post("/job/abort", abort).await?;
-    if status != 200 || body["status"] != "aborted" {
-        let text = format!("an abort is answered {status} {body}, not 200 `aborted`");
-        return stage.record.violated(&STOPS, text);
-    }
+    stage.abort().await?;
     begins_anew(stage, &[&old], None).await
 }
 

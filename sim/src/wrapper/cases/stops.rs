@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use crate::role::case::Step;
-use crate::wrapper::requests::Reply;
 use crate::wrapper::rules::STOPS;
 use crate::wrapper::stage::Stage;
 use crate::wrapper::turns::{Turn, is_root_idle, name};
@@ -29,12 +28,7 @@ pub(super) async fn kill(stage: &mut Stage) -> Step {
 
 pub(super) async fn abort(stage: &mut Stage) -> Step {
     let (ids, _, from) = two_prompts(stage).await?;
-    let abort = stage.session.abort();
-    let Reply { status, body } = stage.post("/job/abort", abort).await?;
-    if status != 200 || body["status"] != "aborted" {
-        let text = format!("an abort is answered {status} {body}, not 200 `aborted`");
-        return stage.record.violated(&STOPS, text);
-    }
+    stage.abort().await?;
     stopped(stage, from, &ids).await
 }
 
