@@ -19,6 +19,10 @@ pub(super) const AT_GATE: &str = "Please wait. __fake__:gate:hold";
 pub(super) const RELEASED: &str = "done";
 /// The close code of a server that restarts.
 pub(super) const RESTART: u16 = 1012;
+/// The close code for a stale fence.
+pub(super) const STALE_CODE: u16 = 4401;
+/// The status of a server that is not ready.
+pub(super) const UNAVAILABLE: u16 = 503;
 
 impl Stage {
     /// Makes the wrapper ready, sends a prompt that waits at the gate, and returns its id and the ingest.

@@ -7,11 +7,8 @@ use crate::role::socket::Cut;
 use crate::wrapper::ingest::{Event, Happened};
 use crate::wrapper::rules::{KEEPS, OPENS, REBINDS};
 use crate::wrapper::stage::{Stage, frames};
-use crate::wrapper::steps::RELEASED;
+use crate::wrapper::steps::{RELEASED, STALE_CODE};
 use crate::wrapper::turns::{Turn, name};
-
-/// The close code for a stale fence.
-const STALE_CODE: u16 = 4401;
 
 pub(super) async fn kept(stage: &mut Stage) -> Step {
     let (first, socket) = stage.at_gate(1).await?;

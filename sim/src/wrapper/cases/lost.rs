@@ -10,14 +10,11 @@ use crate::role::socket::Cut;
 use crate::wrapper::ingest::{Admission, Event, Happened};
 use crate::wrapper::rules::{BUFFER, GIVES_UP, JOB, LEAVES, OPENS, RECONNECTS, RESUMES, STALE};
 use crate::wrapper::stage::{Stage, frames};
-use crate::wrapper::steps::{RELEASED, RESTART};
+use crate::wrapper::steps::{RELEASED, RESTART, STALE_CODE, UNAVAILABLE};
 use crate::wrapper::turns::{Turn, is_root_idle, name};
 
-/// The status of a server that is not ready, and of one for which the fence is stale.
-const UNAVAILABLE: u16 = 503;
+/// The status of a server for which the fence is stale.
 const CONFLICT: u16 = 409;
-/// The close code for a stale fence.
-const STALE_CODE: u16 = 4401;
 /// Chunks of an answer that makes more events than a buffer keeps (R11.29).
 const MANY: usize = 700;
 

@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 use crate::role::case::Step;
 use crate::wrapper::ingest::Admission;
 use crate::wrapper::requests::Reply;
-use crate::wrapper::rules::{HEALTH, JOB, OPENS, STATUS, TURN, UNKNOWN};
+use crate::wrapper::rules::{HEALTH, JOB, LEAVES, OPENS, STATUS, TURN, UNKNOWN};
 use crate::wrapper::stage::Stage;
-
-/// The status of a server that is not ready.
-const UNAVAILABLE: u16 = 503;
+use crate::wrapper::steps::UNAVAILABLE;
 
 pub(super) async fn health(stage: &mut Stage) -> Step {
     let idle = stage.health().await?;
@@ -33,8 +31,8 @@ pub(super) async fn health(stage: &mut Stage) -> Step {
     }
     let from = stage.mark();
     stage.release().await;
-    let _ = stage.until(&TURN, from, "complete", &[]).await?;
-    stage.leaves(&crate::wrapper::rules::LEAVES, socket).await?;
+    stage.until(&TURN, from, "complete", &[]).await?;
+    stage.leaves(&LEAVES, socket).await?;
     stage.at_rest(&STATUS).await
 }
 
