@@ -123,7 +123,12 @@ impl Ingest {
 
     /// What happened so far, from an index on.
     pub fn since(&self, from: usize) -> Vec<Event> {
-        self.shared(|shared| shared.log.get(from..).unwrap_or_default().to_vec())
+        self.look(from, <[Event]>::to_vec)
+    }
+
+    /// What `look` finds in what happened so far, from an index on.
+    pub fn look<T>(&self, from: usize, look: impl FnOnce(&[Event]) -> T) -> T {
+        self.shared(|shared| look(shared.log.get(from..).unwrap_or_default()))
     }
 
     /// The number of events so far.

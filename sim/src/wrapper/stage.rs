@@ -126,7 +126,7 @@ impl Stage {
     /// Checks what holds in every case, and returns the verdict.
     pub(super) fn finish(mut self) -> Verdict {
         if self.record.is_clean()
-            && let Some((rule, text)) = self.ingest.since(0).iter().find_map(malformed)
+            && let Some((rule, text)) = self.ingest.look(0, |events| events.iter().find_map(malformed))
         {
             self.record.find(rule, text);
         }
@@ -166,7 +166,7 @@ impl Stage {
 
     /// The frames from an index on.
     pub(super) fn frames(&self, from: usize) -> Vec<Value> {
-        frames(&self.ingest.since(from))
+        self.ingest.look(from, |events| frames(events).cloned().collect())
     }
 
     /// An index for now.
@@ -185,7 +185,7 @@ impl Stage {
         let ingest = self.ingest.clone();
         let waiting = async {
             loop {
-                if let Some(found) = look(&ingest.since(from)) {
+                if let Some(found) = ingest.look(from, &mut look) {
                     return found;
                 }
                 ingest.news().await;
@@ -207,7 +207,7 @@ impl Stage {
             Some(found) => Ok(found),
             None => {
                 let seconds = self.patience.as_secs_f64();
-                let seen = described(&ingest.since(from));
+                let seen = ingest.look(from, described);
                 let condition = self.condition().await;
                 let text = format!("{what} within {seconds} s; seen: {seen}{condition}");
                 self.record.violated(rule, text)
@@ -274,12 +274,11 @@ impl Stage {
 }
 
 /// The frames among events.
-pub(super) fn frames(events: &[Event]) -> Vec<Value> {
-    let frame = |event: &Event| match &event.what {
-        Happened::Frame(frame) => Some(frame.clone()),
+pub(super) fn frames<'a>(events: impl IntoIterator<Item = &'a Event>) -> impl Iterator<Item = &'a Value> {
+    events.into_iter().filter_map(|event| match &event.what {
+        Happened::Frame(frame) => Some(frame),
         _ => None,
-    };
-    events.iter().filter_map(frame).collect()
+    })
 }
 
 /// What is wrong with the form of an event, in any case.

@@ -99,9 +99,8 @@ impl Stage {
         let kilo = self.session.kilo.clone();
         let count = texts.len();
         let look = |events: &[Event]| {
-            let frames = frames(events);
-            let end = Turn::of(&frames, id).end(count);
-            let idle = frames.iter().position(|frame| is_root_idle(frame, &kilo));
+            let end = Turn::of(frames(events), id).end(count);
+            let idle = frames(events).position(|frame| is_root_idle(frame, &kilo));
             match (end, idle) {
                 (Some(end), None) => Some(Ok(end)),
                 (Some(end), Some(idle)) if end < idle => Some(Ok(end)),
@@ -141,7 +140,7 @@ impl Stage {
     /// Waits until `count` answers to a message have ended, and skips everything before. Returns the index after the end.
     pub(super) async fn ended(&mut self, id: &str, count: usize) -> Step<usize> {
         let what = format!("the turn of {id} did not end");
-        let look = |events: &[Event]| Turn::of(&frames(events), id).end(count);
+        let look = |events: &[Event]| Turn::of(frames(events), id).end(count);
         let end = self.wait(&TURN, 0, &what, look).await?;
         Ok(self.after_frame(0, end))
     }

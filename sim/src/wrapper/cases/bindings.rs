@@ -71,10 +71,11 @@ async fn begins_anew(stage: &mut Stage, old: &[&str], socket: Option<usize>) -> 
     let what = format!("the turn of {next}, the first one under another binding, did not end");
     stage
         .wait(&REBINDS, from, &what, |events| {
-            Turn::of(&frames(&on(events, new)), &next).end(1)
+            Turn::of(on(events, new), &next).end(1)
         })
         .await?;
-    if let Some(difference) = Turn::of(&frames(&on(&stage.since(from), new)), &next).difference(&["anew"]) {
+    let events = stage.since(from);
+    if let Some(difference) = Turn::of(on(&events, new), &next).difference(&["anew"]) {
         let text = format!("turn of {next}, the first one under another binding: {difference}");
         return stage.record.violated(&REBINDS, text);
     }
@@ -83,16 +84,14 @@ async fn begins_anew(stage: &mut Stage, old: &[&str], socket: Option<usize>) -> 
         let names_old = old.iter().any(|id| info["id"] == *id || info["parentID"] == *id);
         names_old || matches!(name(frame), "wrapper_resumed" | "interrupted")
     };
-    let events = on(&stage.since(from), new);
-    if let Some(trace) = frames(&events).iter().find(|frame| traces(frame)) {
+    if let Some(trace) = on(&events, new).find(|frame| traces(frame)) {
         let text = format!("under another binding, the wrapper sent {trace}");
         return stage.record.violated(&REBINDS, text);
     }
     Ok(())
 }
 
-/// The events of a socket.
-fn on(events: &[Event], socket: usize) -> Vec<Event> {
-    let is_on = |event: &&Event| event.socket == socket;
-    events.iter().filter(is_on).cloned().collect()
+/// The frames on a socket.
+fn on(events: &[Event], socket: usize) -> impl Iterator<Item = &Value> {
+    frames(events.iter().filter(move |event| event.socket == socket))
 }

@@ -100,7 +100,7 @@ async fn announced(stage: &mut Stage, from: usize) -> Step<Value> {
             &RESUMES,
             from,
             "no frame came on the ingest that is open again",
-            |events| frames(events).into_iter().next(),
+            |events| frames(events).next().cloned(),
         )
         .await?;
     let data = &first["data"];
