@@ -111,22 +111,17 @@ impl Stage {
         let what = format!("the turn of {id} did not end");
         if self.wait(&TURN, from, &what, look).await?.is_err() {
             self.calm().await;
-            let came = Turn::of(&self.frames(from), id).end(count);
-            return match came {
-                Some(_) => {
-                    let text = format!("`session.idle` came before the end of the turn of {id}");
-                    self.record.violated(&IDLE, text)
-                }
-                None => {
-                    let turn = Turn::of(&self.frames(from), id);
-                    let seen = turn.answers.iter().filter(|(_, answer)| answer.end.is_some());
-                    let text = format!(
-                        "the wrapper is idle, and {} of {count} answers to {id} have ended",
-                        seen.count()
-                    );
-                    self.record.violated(&TURN, text)
-                }
-            };
+            let turn = Turn::of(&self.frames(from), id);
+            if turn.end(count).is_some() {
+                let text = format!("`session.idle` came before the end of the turn of {id}");
+                return self.record.violated(&IDLE, text);
+            }
+            let ended = turn.answers.iter().filter(|(_, answer)| answer.end.is_some());
+            let text = format!(
+                "the wrapper is idle, and {} of {count} answers to {id} have ended",
+                ended.count()
+            );
+            return self.record.violated(&TURN, text);
         }
         let frames = self.frames(from);
         let turn = Turn::of(&frames, id);
