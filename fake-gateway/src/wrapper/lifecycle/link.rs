@@ -129,18 +129,21 @@ impl Lifecycle {
         // A failed first attempt refuses only the prompts that waited for it; the next prompt tries again.
         let Some(pause) = pause else { return };
         let next = pause + 1;
-        match self.reconnect_pauses.get(next) {
-            Some(&length) if failure.status != Some(STALE_STATUS) => {
-                self.link = Link::Pausing {
-                    until: now + length,
-                    pause: next,
-                };
-            }
-            Some(_) => self.give_up_stale(),
-            None => {
-                FakeEvent::GaveUp.hit();
-                self.give_up();
-            }
+        if failure.status == Some(STALE_STATUS) && next < self.reconnect_pauses.len() {
+            self.give_up_stale();
+        } else {
+            self.pause(now, next);
+        }
+    }
+
+    /// Waits before an attempt to reconnect, or gives up after the last one.
+    fn pause(&mut self, now: Timestamp, pause: usize) {
+        if let Some(&length) = self.reconnect_pauses.get(pause) {
+            let until = now + length;
+            self.link = Link::Pausing { until, pause };
+        } else {
+            FakeEvent::GaveUp.hit();
+            self.give_up();
         }
     }
 
@@ -156,12 +159,8 @@ impl Lifecycle {
         } else if !self.pending_prompts.is_empty() {
             // The server is reachable.
             self.open(Some(0));
-        } else if let Some(&first) = self.reconnect_pauses.first() {
-            let until = now + first;
-            self.link = Link::Pausing { until, pause: 0 };
         } else {
-            FakeEvent::GaveUp.hit();
-            self.give_up();
+            self.pause(now, 0);
         }
     }
 
