@@ -16,8 +16,8 @@ const GATEWAY_ERROR: &str = "APIError";
 /// Error name for a model outside of the catalogue (R11.44).
 const UNKNOWN_ERROR: &str = "UnknownError";
 
-/// A private character that stands for half of a surrogate pair until a frame is written, because no text in Rust can
-/// contain one.
+/// A private character in place of half of a surrogate pair until a frame is written, because no text in Rust can contain
+/// one.
 const LONE_SURROGATE: char = '\u{e000}';
 /// Half of a surrogate pair, as an escape in JSON.
 const ESCAPED_SURROGATE: &str = "\\ud83d";

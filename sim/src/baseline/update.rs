@@ -12,7 +12,7 @@ use crate::suite::Played;
 
 /// The key of all entries.
 const ENTRIES: &str = "expected";
-/// The beginning of the reason of an entry that nobody has written.
+/// The beginning of a reason that the tool wrote, and no person.
 pub(super) const NOT_REVIEWED: &str = "not reviewed: ";
 /// The top of a new file.
 const TOP: &str = "\

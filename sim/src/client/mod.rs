@@ -1,8 +1,8 @@
 //! Judges a client in a separate process: the harness is its server and its network.
 //!
-//! A client is a program that reads orders as JSON lines and prints its view. Each case starts it anew, plays a server
-//! over real sockets, ends connections in different ways, and compares the view with what follows from the frames. The form of
-//! the lines is described for other programs in `sim/docs/clients.md`.
+//! A client is a program that reads orders as JSON lines and prints its view. Each case starts a new process, plays a
+//! server over real sockets, ends connections in different ways, and compares the view with what follows from the frames.
+//! The form of the lines is described for other programs in `sim/docs/clients.md`.
 //!
 //! | file | content |
 //! |---|---|

@@ -68,7 +68,7 @@ impl Model {
         Self::frame(0, name, data)
     }
 
-    /// A kept event with a row of its own.
+    /// A kept event with a new row.
     pub fn kept(&mut self, name: &str, data: &Value) -> Value {
         self.last += 1;
         let frame = Self::frame(self.last, name, data);

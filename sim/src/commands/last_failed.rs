@@ -22,7 +22,7 @@ pub(crate) struct LastFailed {
 }
 
 impl LastFailed {
-    /// Reads the record of the current folder; empty if there is none, or if another version wrote it.
+    /// Reads the record of the current folder; empty without a record, or if another version wrote it.
     pub(crate) fn read() -> Self {
         let text = file().and_then(|file| fs::read_to_string(file).ok());
         text.and_then(|text| serde_json::from_str(&text).ok())

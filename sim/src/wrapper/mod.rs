@@ -1,6 +1,6 @@
 //! Judges a wrapper in a separate process: the harness is its session server, its network and its gateway.
 //!
-//! Each case starts the wrapper anew, or uses one that runs already. It plays the server's side of the wrapper's HTTP routes
+//! Each case starts a new process, or uses one that runs already. It plays the server's side of the wrapper's HTTP routes
 //! and of its ingest over real sockets, ends connections in different ways, and compares what the wrapper answers and sends
 //! with the rules. What a wrapper must do is described for other programs in `sim/docs/wrappers.md`.
 //!
