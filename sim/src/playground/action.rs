@@ -12,6 +12,7 @@ use turnstile_judge::parties::{GATEWAY, OBSERVER, SERVER, WRAPPER};
 
 use super::sessions::{Links, Session};
 use super::{CLIENT, Playground, StartError};
+use crate::stage::RELEASE_PATH;
 
 /// An action, as the page sends it.
 #[derive(Deserialize)]
@@ -127,7 +128,7 @@ impl Action {
                         exchange: playground.next_exchange(),
                         to: GATEWAY.to_owned(),
                         method: "POST".to_owned(),
-                        path: format!("/test/release?tag={tag}"),
+                        path: format!("{RELEASE_PATH}{tag}"),
                         credentials: Credentials::Own,
                         body: serde_json::Value::Null,
                     },

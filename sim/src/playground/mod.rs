@@ -45,6 +45,7 @@ use self::log::Log;
 pub use self::log::OnCallback;
 use self::server::{ServerSettings, ServerThread};
 use self::sessions::Sessions;
+use crate::script::CALLBACK_PATH;
 
 /// A loopback address with a free port.
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -52,8 +53,6 @@ const ANY_PORT: &str = "127.0.0.1:0";
 const CLIENT: &str = "client";
 /// The lifetime of credentials.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-/// The path of callbacks that the page asks for.
-const CALLBACK_PATH: &str = "/callback";
 
 /// The settings of a playground. Not `Debug`, because they contain secrets.
 pub struct Settings {
