@@ -3,8 +3,7 @@
 //! A crash drops the runtime: every task and connection of the server ends where it is. What was committed is left.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Builder;
@@ -12,7 +11,6 @@ use tokio::sync::oneshot;
 use turnstile_reference::program::{
     self, Arguments, CallbackArguments, LogFormat, ProgramError, SettingError, Settings,
 };
-use turnstile_seams::latest::Latest;
 
 use super::StartError;
 
@@ -52,12 +50,12 @@ impl ServerSettings {
 /// The server and its thread, while it is up.
 pub(super) struct ServerThread {
     settings: ServerSettings,
-    /// Where it listens; `None` while it is down.
-    authority: Latest<Option<String>>,
     running: Mutex<Option<Run>>,
 }
 
 struct Run {
+    /// Where it listens.
+    authority: String,
     /// Ends it in order.
     stop: oneshot::Sender<()>,
     /// Ends it at once.
@@ -69,14 +67,14 @@ impl ServerThread {
     pub(super) fn new(settings: ServerSettings) -> Self {
         Self {
             settings,
-            authority: Latest::new(None),
             running: Mutex::default(),
         }
     }
 
     /// Where the server listens; `None` while it is down.
     pub(super) fn authority(&self) -> Option<String> {
-        self.authority.read(Clone::clone)
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|run| run.authority.clone())
     }
 
     /// Starts the server, unless it is up.
@@ -99,32 +97,35 @@ impl ServerThread {
             .map_err(StartError::Thread)?;
         // A thread that ended before it answered has panicked.
         let authority = starting.await.map_err(|_| StartError::Panicked)??;
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Run { stop, crash, thread });
-        self.authority.update(|current| *current = Some(authority));
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Run {
+            authority,
+            stop,
+            crash,
+            thread,
+        });
         Ok(())
     }
 
     /// Ends the server at once, if it is up.
     pub(super) async fn crash(&self) {
-        if let Some(Run { crash, thread, stop }) = self.take() {
+        if let Some(run) = self.take() {
             // It may have ended itself.
-            let _ = crash.send(());
-            join(thread).await;
-            drop(stop);
+            let _ = run.crash.send(());
+            join(run.thread).await;
+            drop(run.stop);
         }
     }
 
     /// Ends the server in order, if it is up.
     pub(super) async fn stop(&self) {
-        if let Some(Run { crash, thread, stop }) = self.take() {
-            let _ = stop.send(());
-            join(thread).await;
-            drop(crash);
+        if let Some(run) = self.take() {
+            let _ = run.stop.send(());
+            join(run.thread).await;
+            drop(run.crash);
         }
     }
 
     fn take(&self) -> Option<Run> {
-        self.authority.update(|current| *current = None);
         self.running.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
