@@ -61,27 +61,15 @@ async fn request_wrapper(
     let Ok(target) = format!("http://{}/{path}", session.wrapper).parse() else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    over(
-        link,
-        front::forward_to(&playground.seams.network, target, request),
-    )
-    .await
-}
-
-/// Passes a request over a link, and its answer back; the connection is closed instead if the link ends it.
-async fn over(link: &Link, answering: impl Future<Output = Response>) -> Response {
-    let ended = link.ended();
     let exchange = async {
         link.pass().await;
-        let response = answering.await;
+        let response = front::forward_to(&playground.seams.network, target, request).await;
         link.pass().await;
         response
     };
-    tokio::select! {
-        biased;
-        () = ended => cut::instead_of_answer(),
-        response = exchange => response,
-    }
+    link.unless_ended(exchange)
+        .await
+        .unwrap_or_else(cut::instead_of_answer)
 }
 
 /// Passes a request that has no route here to the server.
@@ -101,19 +89,20 @@ async fn to_server(playground: &Playground, request: Request) -> Response {
     }
 }
 
-/// Opens a WebSocket of the server.
+/// Opens a WebSocket of the server over a link. `None` if the link ends it before, or if the server is down.
 async fn open(
     playground: &Playground,
+    link: &Link,
     path: &str,
     authorization: Option<&str>,
-) -> Result<WebSocket, OpenError> {
-    let authority = playground.server.authority();
-    // Nothing listens at the address that stands for a server that is down.
-    let authority = authority.as_deref().unwrap_or("127.0.0.1:1");
-    let url: Uri = format!("ws://{authority}{path}")
-        .parse()
-        .map_err(|_| turnstile_seams::http_client::HttpError::Url(path.to_owned()))?;
-    websocket::open(&*playground.seams.network, &url, authorization).await
+) -> Option<Result<WebSocket, OpenError>> {
+    let opening = async {
+        link.pass().await;
+        let authority = playground.server.authority()?;
+        let url: Uri = format!("ws://{authority}{path}").parse().ok()?;
+        Some(websocket::open(&*playground.seams.network, &url, authorization).await)
+    };
+    link.unless_ended(opening).await.flatten()
 }
 
 /// The answer to a client whose WebSocket the server refused.
@@ -137,31 +126,19 @@ async fn ingest(
     let Ok(upgrade) = upgrade else {
         return to_server(&playground, request).await;
     };
-    let session = playground.sessions.get(&id.to_lowercase()).await;
-    let link = session
-        .map(|session| session.links.wrapper.clone())
-        .unwrap_or_default();
+    let link = playground.sessions.links_of(&id.to_lowercase()).await.wrapper;
     let path = path_of(request.uri());
     let authorization = request
         .headers()
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let ended = link.ended();
-    let opening = async {
-        link.pass().await;
-        open(&playground, &path, authorization).await
-    };
-    let opened = tokio::select! {
-        biased;
-        () = ended => return cut::instead_of_answer(),
-        opened = opening => opened,
-    };
-    match opened {
-        Ok(server) => upgrade.on_upgrade(async move |wrapper| {
+    match open(&playground, &link, &path, authorization).await {
+        Some(Ok(server)) => upgrade.on_upgrade(async move |wrapper| {
             // The wrapper logs what it sends and receives.
             tunnel::pass(wrapper, server, &link, |_| {}).await;
         }),
-        Err(error) => refusal(error),
+        Some(Err(error)) => refusal(error),
+        None => cut::instead_of_answer(),
     }
 }
 

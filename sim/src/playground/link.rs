@@ -45,4 +45,13 @@ impl Link {
             state.wait_for(|state| state.resets != resets).await;
         }
     }
+
+    /// Does work over a connection that is open from now on; `None` if the link ends it before the work is done.
+    pub(super) async fn unless_ended<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.ended() => None,
+            done = work => Some(done),
+        }
+    }
 }

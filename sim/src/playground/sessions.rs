@@ -93,6 +93,12 @@ impl Sessions {
         self.known.lock().await.get(id).cloned()
     }
 
+    /// The links of the session with this id in lower case. If it is not known, its links are not cut.
+    pub(super) async fn links_of(&self, id: &str) -> Links {
+        let session = self.get(id).await;
+        session.map(|session| session.links.clone()).unwrap_or_default()
+    }
+
     /// The session with this id in lower case. Its fakes start when it becomes known.
     ///
     /// # Errors

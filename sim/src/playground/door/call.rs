@@ -16,6 +16,7 @@ use turnstile_events::observation::{Observation, body_as_value};
 use turnstile_judge::parties::SERVER;
 
 use super::{path_of, to_server};
+use crate::playground::link::Link;
 use crate::playground::{CLIENT, Playground};
 
 /// Largest body, in bytes: more than the server reads.
@@ -33,9 +34,9 @@ pub(super) async fn call(State(playground): State<Arc<Playground>>, request: Req
     };
     let input = input(&head.uri, &body);
     let about = session_in(&input);
-    let session = match &about {
-        Some(id) => playground.sessions.get(id).await,
-        None => None,
+    let link = match &about {
+        Some(id) => playground.sessions.links_of(id).await.client,
+        None => Link::default(),
     };
     let credentials = match head.headers.contains_key(AUTHORIZATION) {
         true => Credentials::Own,
@@ -57,10 +58,6 @@ pub(super) async fn call(State(playground): State<Arc<Playground>>, request: Req
         credentials,
         body: body_as_value(&body),
     });
-    let link = session
-        .map(|session| session.links.client.clone())
-        .unwrap_or_default();
-    let ended = link.ended();
     let answering = async {
         link.pass().await;
         let request = Request::from_parts(head, Body::from(body));
@@ -68,12 +65,7 @@ pub(super) async fn call(State(playground): State<Arc<Playground>>, request: Req
         link.pass().await;
         answer
     };
-    let answer = tokio::select! {
-        biased;
-        () = ended => None,
-        answer = answering => answer,
-    };
-    match answer {
+    match link.unless_ended(answering).await.flatten() {
         Some((head, body)) => {
             logged.answered(head.status, &body).await;
             Response::from_parts(head, Body::from(body))

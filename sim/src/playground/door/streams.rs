@@ -72,22 +72,12 @@ pub(super) async fn open_stream(
     let (Ok(upgrade), Some(session)) = (upgrade, session) else {
         return to_server(&playground, request).await;
     };
-    let known = playground.sessions.get(&session).await;
-    let link = known.map(|known| known.links.client.clone()).unwrap_or_default();
-    let ended = link.ended();
+    let link = playground.sessions.links_of(&session).await.client;
     let path = path_of(request.uri());
-    let opening = async {
-        link.pass().await;
-        open(&playground, &path, None).await
-    };
-    let opened = tokio::select! {
-        biased;
-        () = ended => return cut::instead_of_answer(),
-        opened = opening => opened,
-    };
-    let server = match opened {
-        Ok(server) => server,
-        Err(error) => return refusal(error),
+    let server = match open(&playground, &link, &path, None).await {
+        Some(Ok(server)) => server,
+        Some(Err(error)) => return refusal(error),
+        None => return cut::instead_of_answer(),
     };
     // A server that kept its state knows sessions that this process has not met.
     let link = match playground.sessions.meet(&session).await {
