@@ -11,13 +11,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use turnstile_seams::{http_client, real};
 
 use crate::tool::{command, scratch};
-use crate::up::{Up, call, output};
+use crate::up::{Up, answer_to, call, output};
 
 /// Sends a request with these headers and returns status, headers and body of the answer.
-fn ask(method: Method, url: &str, headers: &[(&str, &str)], body: &Value) -> (u16, HeaderMap, Vec<u8>) {
+fn ask(method: Method, url: &str, headers: &[(&str, &str)], body: &Value) -> (u16, HeaderMap, Bytes) {
     let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -26,19 +25,7 @@ fn ask(method: Method, url: &str, headers: &[(&str, &str)], body: &Value) -> (u1
         Value::Null => Bytes::new(),
         body => Bytes::from(body.to_string()),
     };
-    let request = request.body(Full::new(body)).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let response = http_client::forward(&real::seams().network, request)
-            .await
-            .unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = http_client::read_body(response).await.unwrap();
-        (status, headers, body.to_vec())
-    })
+    answer_to(request.body(Full::new(body)).unwrap())
 }
 
 /// Performs an action of the page.
@@ -206,7 +193,7 @@ fn faults_are_saved_as_a_scenario_that_plays() {
             &Value::Null,
         );
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
-        String::from_utf8(body).unwrap()
+        String::from_utf8(body.to_vec()).unwrap()
     };
     // The stream above ends with the first of the two messages, and a script of one that is under way says other words.
     let mut script = saved("scenario");

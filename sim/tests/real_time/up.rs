@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use turnstile_seams::{http_client, real};
@@ -128,15 +128,23 @@ pub fn call(server: &str, procedure: &str, token: &str, input: &Value) -> (u16, 
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(input.to_string())))
         .unwrap();
+    let (status, _, body) = answer_to(request);
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+/// Sends a request and returns status, headers and body of the answer.
+pub fn answer_to(request: Request<Full<Bytes>>) -> (u16, HeaderMap, Bytes) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let response = http_client::send(&real::seams().network, request).await.unwrap();
-        let status = response.status().as_u16();
+        let response = http_client::forward(&real::seams().network, request)
+            .await
+            .unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = http_client::read_body(response).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap())
+        (status, headers, body)
     })
 }
 
