@@ -58,9 +58,9 @@ export const links = (state, release) => {
     place.querySelector('[data-do="cut"]').disabled = isCut;
     place.querySelector('[data-do="heal"]').disabled = !isCut;
   }
-  const tags = Object.entries(state.waiting);
-  byId("gateway-state").textContent = tags.length > 0 ? `waiting: ${tags.map(([tag]) => tag).join(", ")}` : "";
-  const buttons = tags.map(([tag]) =>
+  const tags = Object.keys(state.waiting);
+  byId("gateway-state").textContent = tags.length > 0 ? `waiting: ${tags.join(", ")}` : "";
+  const buttons = tags.map((tag) =>
     element("button", { type: "button", textContent: `Release ${tag}`, onclick: () => release(tag) }));
   byId("waiting").replaceChildren(...buttons);
 };
