@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde_json::Value;
 
+/// Pattern of a variant of a model.
+const VARIANT: &str = "^[A-Za-z]{1,50}$";
+
 /// The id of a session.
 #[derive(JsonSchema)]
 #[schemars(extend("pattern" = "^agent_[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"))]
@@ -83,7 +86,7 @@ pub struct Agent {
     /// A leading `kilo/` is removed.
     #[schemars(length(min = 1))]
     pub model: String,
-    #[schemars(extend("pattern" = "^[A-Za-z]{1,50}$"))]
+    #[schemars(extend("pattern" = VARIANT))]
     pub variant: Option<String>,
 }
 
@@ -201,7 +204,7 @@ pub struct PrepareSession {
     pub mode: Mode,
     #[schemars(length(min = 1))]
     pub model: String,
-    #[schemars(extend("pattern" = "^[A-Za-z]{1,50}$"))]
+    #[schemars(extend("pattern" = VARIANT))]
     pub variant: Option<String>,
     /// `owner/name`.
     pub github_repo: Option<String>,
@@ -241,7 +244,7 @@ pub enum Payload {
         mode: Option<Mode>,
         /// That of the session, if it is absent.
         model: Option<String>,
-        #[schemars(extend("pattern" = "^[A-Za-z]{1,50}$"))]
+        #[schemars(extend("pattern" = VARIANT))]
         variant: Option<String>,
     },
     Command {
@@ -271,7 +274,7 @@ pub struct FlatMessage {
     pub mode: Mode,
     #[schemars(length(min = 1))]
     pub model: String,
-    #[schemars(extend("pattern" = "^[A-Za-z]{1,50}$"))]
+    #[schemars(extend("pattern" = VARIANT))]
     pub variant: Option<String>,
     pub images: Option<Images>,
     pub auto_commit: Option<bool>,

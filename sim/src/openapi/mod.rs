@@ -281,8 +281,8 @@ fn stream() -> Value {
 fn remove_nulls(schema: &mut Value) {
     let required = schema["required"].clone();
     let is_required = |name: &String| {
-        let required = required.as_array().into_iter().flatten();
-        required.into_iter().any(|required| required == name)
+        let required = required.as_array();
+        required.is_some_and(|required| required.iter().any(|required| required == name))
     };
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
     for (name, property) in properties.into_iter().flatten() {
