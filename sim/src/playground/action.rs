@@ -174,7 +174,7 @@ impl Between {
         }
     }
 
-    /// The links of a script that this one stands for: each client has one.
+    /// The links that a script has in place of this one: each client has one.
     fn ends(self, playground: &Playground, session: &str) -> Vec<fault::Link> {
         match self {
             Self::Client => {

@@ -1,4 +1,4 @@
-//! The reference server of a playground, on a thread and a runtime of its own, so that it can crash.
+//! The reference server of a playground. It has its own thread and runtime, so that it can crash.
 //!
 //! A crash drops the runtime: every task and connection of the server ends where it is. What was committed is left.
 

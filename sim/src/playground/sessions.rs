@@ -1,4 +1,4 @@
-//! The sessions of a playground: each has a wrapper and a gateway of its own, and links to the server and between them.
+//! The sessions of a playground: each has its own wrapper and gateway, and links to the server and between them.
 
 use std::collections::BTreeMap;
 use std::io;

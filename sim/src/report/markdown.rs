@@ -1,6 +1,6 @@
 //! The report in Markdown, for the summary of a CI job or a comment on a pull request.
 //!
-//! It is short whatever happens: both places limit its length, and nobody reads more.
+//! It is short whatever happens: both places limit its length, and people do not read more.
 
 use std::collections::BTreeMap;
 use std::io;

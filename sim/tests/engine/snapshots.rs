@@ -348,6 +348,6 @@ fn a_report_has_the_payloads_side_by_side() {
     ] {
         assert!(page.contains(part), "no {part} in\n{page}");
     }
-    // The browser, if there is one, finds no error in it.
+    // A browser on this machine finds no error in it.
     opened(&report, "");
 }

@@ -90,7 +90,7 @@ fn controls_have_names_and_the_page_has_landmarks() {
     assert_eq!(landmarks, "1,1,1,1");
 }
 
-/// Serves a page at every path of a port of its own, until the process ends.
+/// Serves a page at every path of a free port, until the process ends.
 fn served(page: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");

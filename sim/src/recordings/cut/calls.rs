@@ -1,5 +1,4 @@
-//! Requests of clients as steps. A request that a step of its own can repeat becomes that step; any other one becomes
-//! `call`.
+//! Requests of clients as steps. A request for which there is a step becomes that step; any other one becomes `call`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -73,7 +73,7 @@ pub(super) fn resets(trace: &Trace, history: &History, end: Duration) -> Vec<Mom
         .collect()
 }
 
-/// The shortest time between the acceptance of a turn and its first event, if there is one.
+/// The shortest time between the acceptance of a turn and its first event. A trace may have no such event.
 pub(super) fn latency(history: &History) -> Option<Duration> {
     let mut shortest: Option<Duration> = None;
     for delivery in history
