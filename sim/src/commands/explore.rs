@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Playing, Tally};
+use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, LivePlay, Outcome, Playing, Tally};
 use turnstile::report::{Event, Reporter as _, SeedReplay, Verbosity};
 use turnstile::script::Options;
 use turnstile::stage::Subject;
@@ -328,7 +328,13 @@ fn explore_live(
         match live.play(&scenario) {
             turnstile::live::Outcome::Played(verdict) => {
                 let in_simulation = |rule: &str| live.is_in_simulation(&scenario, rule);
-                Ok(Explored::live(seed, verdict, playing.detail, in_simulation))
+                Ok(Explored::live(
+                    seed,
+                    &scenario,
+                    verdict,
+                    playing.detail,
+                    in_simulation,
+                ))
             }
             turnstile::live::Outcome::Skipped(reason) => Err(reason),
             turnstile::live::Outcome::Postponed => Err("needs the test clock".to_owned()),
@@ -402,10 +408,14 @@ fn write_pages(
         .iter()
         .filter_map(|cluster| cluster.seeds.first().copied())
     {
+        let (scenario, verdict) = match junit.take_live(seed) {
+            Some(LivePlay { scenario, verdict }) => (scenario, Some(verdict)),
+            None => (explore::scenario(seed), None),
+        };
         let entry = Entry {
             id: format!("seed {seed}"),
             path: PathBuf::new(),
-            scenario: explore::scenario(seed),
+            scenario,
             text: None,
         };
         let options = Options {
@@ -421,7 +431,7 @@ fn write_pages(
             entry: &entry,
             options,
         };
-        let played = match junit.take_verdict(seed) {
+        let played = match verdict {
             Some(verdict) => Played::new(play, Ok(verdict), Duration::ZERO),
             None => suite::play_timed(play),
         };

@@ -12,11 +12,10 @@ use quick_junit::{Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::cluster::Cluster;
 use super::result::{Exploration, Part};
-use super::run::Explored;
+use super::run::{Explored, LivePlay};
 use super::terminal::{in_simulation, named_seeds};
 use crate::report::SeedReplay;
 use crate::report::junit::{REPORT_NAME, failure, harness_failure, replay_line, write_valid};
-use crate::script::Verdict;
 
 /// The name of the test suite, and the class of its cases.
 const SUITE_NAME: &str = "seeds";
@@ -49,11 +48,11 @@ impl JunitOfSeeds {
         self.replay.of(seed)
     }
 
-    /// Takes the verdict of a live play.
-    pub fn take_verdict(&mut self, seed: u64) -> Option<Verdict> {
+    /// Takes a live play.
+    pub fn take_live(&mut self, seed: u64) -> Option<LivePlay> {
         let first = self.firsts.iter_mut().find(|explored| explored.seed == seed)?;
         let failure = first.outcome.as_mut().ok()?.failure.as_mut()?;
-        failure.verdict.take().map(|verdict| *verdict)
+        failure.live.take().map(|live| *live)
     }
 
     /// Writes the report of all seeds.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::stage::Subject;
 use turnstile_judge::trace::TraceDigest;
+use turnstile_scenarios::Scenario;
 
 use super::{cluster, generate};
 use crate::report::FailureDetail;
@@ -64,14 +65,24 @@ pub struct FailedSeed {
     pub tail: Vec<String>,
     /// Of a live play, whether the simulated world shows the same with the same script.
     pub in_simulation: Option<bool>,
-    /// Of a live play, the whole verdict: it cannot be played again for a report.
-    pub verdict: Option<Box<Verdict>>,
+    /// The whole live play.
+    pub live: Option<Box<LivePlay>>,
+}
+
+/// A live play of a seed, which cannot be played again for a report.
+#[derive(Debug)]
+pub struct LivePlay {
+    /// What was played: a seed has only the faults that the server offers.
+    pub scenario: Scenario,
+    /// The verdict.
+    pub verdict: Verdict,
 }
 
 impl Explored {
     /// The result of a live play. `in_simulation` is asked whether the simulated world violates the same rule.
     pub fn live(
         seed: u64,
+        scenario: &Scenario,
         verdict: Result<Box<Verdict>, HarnessError>,
         detail: FailureDetail,
         in_simulation: impl FnOnce(&str) -> bool,
@@ -84,7 +95,10 @@ impl Explored {
             let mut outcome = Outcome::of(&verdict, &playing);
             if let (Some(failure), Some(first)) = (&mut outcome.failure, verdict.findings.first()) {
                 failure.in_simulation = Some(in_simulation(&first.rule));
-                failure.verdict = Some(verdict);
+                failure.live = Some(Box::new(LivePlay {
+                    scenario: scenario.clone(),
+                    verdict: *verdict,
+                }));
             }
             outcome
         });
@@ -125,7 +139,7 @@ impl Outcome {
                 sequence: lines_up_to_finding(verdict, playing.detail.sequence_lines),
                 tail: verdict.tail(playing.detail.trace_lines),
                 in_simulation: None,
-                verdict: None,
+                live: None,
             })
         });
         Self {
