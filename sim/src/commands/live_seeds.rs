@@ -21,7 +21,7 @@ pub(crate) struct LiveSeedArguments {
     /// Play in real time against a server process: the reference server, or a target
     ///
     /// A seed has only the faults that the server offers.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "database")]
     pub(crate) live: bool,
     /// Play what takes longer than 20 s, up to one hour, in true time
     #[arg(long, requires = "live")]
