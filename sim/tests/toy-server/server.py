@@ -1,7 +1,8 @@
-#!/usr/bin/env python3
-"""A small session server with three bugs, to try Turnstile on: sim/docs/ci.md finds them. State is in memory only.
+# A session server in Python with three bugs
+"""To try Turnstile on: `turnstile explain ci` finds the bugs. State is in memory only.
 
-Usage: server.py PORT WRAPPER_URL. The secrets are in TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
+Usage: server.py PORT WRAPPER_URL. In the URL, `{session}` stands for the id of a session. The secrets are in the variables
+TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
 """
 import base64, hashlib, hmac, json, os, secrets, struct, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -196,6 +197,9 @@ class Session:
                     self.finalize(True)
                     delay = 1
 
+    def wrapper(self):
+        return WRAPPER.replace("{session}", self.id)
+
     def deliver(self, message, run):
         host = f"127.0.0.1:{PORT}"
         token = sign({"type": "worker", "kiloUserId": self.user, "cloudAgentSessionId": self.id, "exp": int(time.time()) + 86400 * 90})
@@ -203,7 +207,7 @@ class Session:
         places = {"workspacePath": f"/workspace/{self.id}", "sessionHome": f"/home/{self.id}", "branchName": self.branch or "main"}
         sandbox = "sandbox-" + self.id.removeprefix("agent_")
         repo = {"kind": "github", "repo": self.repository.get("repo", "")} if self.repository.get("type") == "github" else {"kind": "git", "url": self.repository.get("url", "")}
-        ready = post(WRAPPER + "/session/ready", {"agentSessionId": self.id, "userId": self.user, "sandboxId": sandbox, "kiloSessionId": self.kilo, "workspace": places, "repo": repo, "materialized": {"env": {}, "setupCommands": []}, "session": binding})
+        ready = post(self.wrapper() + "/session/ready", {"agentSessionId": self.id, "userId": self.user, "sandboxId": sandbox, "kiloSessionId": self.kilo, "workspace": places, "repo": repo, "materialized": {"env": {}, "setupCommands": []}, "session": binding})
         if not ready or ready.get("status") != "ready":
             return "SANDBOX_CONNECT_FAILED" if ready is None else "WRAPPER_START_FAILED"
         with self.lock:
@@ -212,7 +216,7 @@ class Session:
             self.kilo, self.ready = ready["kiloSessionId"], self.ready or now()
         job = {"message": {"id": message["id"], "prompt": message["prompt"]}, "finalization": message["options"], "session": binding}
         job["agent"] = {"mode": message["mode"], "model": {"providerID": "kilo", "modelID": message["model"]}}
-        sent = post(WRAPPER + "/job/prompt", job)
+        sent = post(self.wrapper() + "/job/prompt", job)
         return None if sent and sent.get("messageId") == message["id"] else "WRAPPER_START_FAILED"
 
     def status(self, kind, step=None):
@@ -311,7 +315,7 @@ class Session:
             socket.send({"type": "kill"})
             socket.close(4401)
         if self.run:
-            threading.Thread(target=post, args=(WRAPPER + "/job/abort", {"wrapperRunId": self.run["wrapperRunId"]}), daemon=True).start()
+            threading.Thread(target=post, args=(self.wrapper() + "/job/abort", {"wrapperRunId": self.run["wrapperRunId"]}), daemon=True).start()
         self.sockets, self.run = [], None
 
     def interrupt(self):
