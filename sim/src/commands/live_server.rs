@@ -21,7 +21,7 @@ const LONG_PATIENCE: Duration = Duration::from_hours(1);
 /// The number of parallel plays for each core if each has its own server. All of them mostly wait.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
 /// The number of parallel plays against one server.
-const ALL_AT_ONCE: NonZeroUsize = NonZeroUsize::new(24).expect("it is not zero");
+const ALL_AT_ONCE: NonZeroUsize = NonZeroUsize::new(32).expect("it is not zero");
 /// Why plays cannot be parallel.
 const ONE_WRAPPER: &str =
     "--jobs requires a target with sandboxes: the wrapper of one address serves one play after another";
