@@ -111,7 +111,7 @@ class Session:
         self.kilo, self.messages, self.events, self.rows = "ses_" + secrets.token_hex(13), {}, [], {}
         self.streams, self.sockets, self.run, self.generation, self.ready = [], [], None, 0, False
         self.batch, self.idle, self.draining, self.last_id, self.initiated, self.changes = [], True, False, 0, None, 1
-        self.branch, self.early, self.changed, self.prepared = self.repository.get("branch"), {}, now(), None
+        self.branch, self.early, self.changed, self.prepared, self.opened = self.repository.get("branch"), {}, now(), None, 0
 
     def emit(self, kind, data, entity=None, keep=True):
         event = {"eventId": 0, "sessionId": self.id, "streamEventType": kind, "data": data}
@@ -295,16 +295,16 @@ class Session:
             self.finalize()
 
     def watch_sockets(self, run):
-        threading.Thread(target=self.lose, args=(run,), daemon=True).start() if not self.sockets else None
+        threading.Thread(target=self.lose, args=(run, self.opened), daemon=True).start() if not self.sockets else None
 
-    def lose(self, run):
+    def lose(self, run, opened):
         deadline = time.time() + 10
         while time.time() < deadline:
             time.sleep(0.05)
-            if self.sockets or self.run is not run:
+            if self.opened > opened or self.run is not run:
                 return
         with self.lock:
-            if self.run is run and not self.sockets and self.of("accepted"):
+            if self.run is run and self.opened == opened and self.of("accepted"):
                 for message in self.of("accepted"):
                     self.end(message, "failed", "wrapper_failure", "Wrapper disconnected", "wrapper_disconnected")
                 self.release()
@@ -475,7 +475,7 @@ class Handler(BaseHTTPRequestHandler):
         with session.lock:
             socket = Socket(self)
             for event in sorted(session.events, key=lambda event: event["eventId"]):
-                if event["eventId"] >= since and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.18).
+                if event["eventId"] >= since and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.3).
                     socket.send(event)
             streams, session.streams = session.streams, [socket]
             session.emit("connected", {"cloudStatus": {"type": "ready" if session.ready else "preparing"}} if session.ready or session.of("queued") else {}, keep=False)
@@ -505,7 +505,7 @@ class Handler(BaseHTTPRequestHandler):
             for old in session.sockets:
                 old.close(1000)
             socket = Socket(self)
-            session.sockets = [socket]
+            session.sockets, session.opened = [socket], session.opened + 1
         for frame in socket.frames():
             with session.lock:
                 if session.run is not run:
