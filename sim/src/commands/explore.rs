@@ -16,7 +16,6 @@ use turnstile::script::Options;
 use turnstile::stage::Subject;
 use turnstile::suite::{self, Play, Played};
 use turnstile::watch::Watch;
-use turnstile::workers;
 use turnstile_scenarios::Entry;
 
 use super::arguments::{
@@ -25,6 +24,7 @@ use super::arguments::{
 };
 use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
+use super::explore_live::{LiveSeed, explore_live};
 use super::interruption::Interruption;
 use super::live_seeds::{LiveSeedArguments, LiveSeeds};
 use super::output_file::{OutputFile, check_distinct, terminal_beside};
@@ -137,6 +137,8 @@ struct Exploring {
     replay: SeedReplay,
     /// Seeds that were not played live, by reason.
     skipped: BTreeMap<String, u64>,
+    /// The number of live seeds that had not ended when the exploration did.
+    cut: u64,
     /// The first error of standard output.
     error: Option<io::Error>,
 }
@@ -165,6 +167,16 @@ impl Exploring {
         } else {
             ControlFlow::Continue(())
         }
+    }
+
+    /// Handles the result of a live seed.
+    fn take_live(&mut self, played: LiveSeed, keep_going: bool) -> ControlFlow<()> {
+        match played {
+            LiveSeed::Played(explored) => return self.take(*explored, keep_going),
+            LiveSeed::Cut => self.cut += 1,
+            LiveSeed::Skipped(reason) => *self.skipped.entry(reason).or_default() += 1,
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -218,8 +230,10 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         }
     };
     let start = now();
-    let limit = arguments.minutes.map(|Minutes(limit)| limit);
-    let is_over = || limit.is_some_and(|limit| start.elapsed() >= limit);
+    let end = arguments
+        .minutes
+        .and_then(|Minutes(limit)| start.checked_add(limit));
+    let is_over = || end.is_some_and(|end| end <= now());
     let every = usize::try_from(chosen.every).unwrap_or(usize::MAX);
     let seeds = (chosen.first..chosen.end).step_by(every);
     let template = match chosen.count {
@@ -234,9 +248,9 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         watch: Some(arguments.watch.watch(interruption)),
     };
     let flags = arguments.server.flags() + &arguments.live.flags();
-    let replay = match &live {
-        Some(_) => SeedReplay::live(flags.clone()),
-        None => SeedReplay::simulated(flags.clone()),
+    let (replay, server) = match &live {
+        Some(_) => (SeedReplay::live(flags.clone()), format!(" --live{flags}")),
+        None => (SeedReplay::simulated(flags.clone()), flags),
     };
     let mut exploring = Exploring {
         bar: bar.clone(),
@@ -246,27 +260,26 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         junit: JunitOfSeeds::new(replay.clone(), date_and_time()),
         replay,
         skipped: BTreeMap::new(),
+        cut: 0,
         error: None,
     };
     let seeds = seeds.take_while(|_| !is_over());
     let keeps_going = arguments.keep_going;
-    match &live {
-        Some(live) => explore_live(seeds, live, &playing, interruption, &mut exploring, keeps_going),
-        None => explore::explore(
-            seeds,
-            arguments.jobs.count(),
-            &playing,
-            |played| bar.set_position(played as u64),
-            |explored| exploring.take(explored, keeps_going),
-        ),
+    let progress = |played| bar.set_position(played as u64);
+    match live {
+        Some(live) => {
+            let live = live.until(end);
+            explore_live(seeds, &live, playing.detail, progress, |played| {
+                exploring.take_live(played, keeps_going)
+            });
+        }
+        None => explore::explore(seeds, arguments.jobs.count(), &playing, progress, |explored| {
+            exploring.take(explored, keeps_going)
+        }),
     }
     bar.finish_and_clear();
     interruption.begin_to_write();
     note_partial(interruption);
-    let server = match &live {
-        Some(_) => format!(" --live{flags}"),
-        None => flags,
-    };
     conclude(
         arguments,
         &chosen,
@@ -293,6 +306,7 @@ fn conclude(
         tally,
         mut junit,
         skipped,
+        cut,
         error,
         ..
     } = exploring;
@@ -305,7 +319,7 @@ fn conclude(
     // Before the summary, because the reader of standard output may have stopped reading.
     let are_written = write_files(arguments, &exploration, &mut junit, playing);
     let written = explore::write_exploration(&mut out, &exploration);
-    let written = written.and_then(|()| write_skipped(&mut out, &skipped));
+    let written = written.and_then(|()| write_not_played(&mut out, &skipped, cut));
     ignore_broken_pipe(error.map_or(written, Err))?;
     if !are_written {
         return Ok(Exit::Harness);
@@ -313,60 +327,13 @@ fn conclude(
     Ok(interruption.exit(exit_of_exploration(&exploration)))
 }
 
-/// Plays seeds in real time.
-fn explore_live(
-    seeds: impl Iterator<Item = u64> + Send,
-    live: &LiveSeeds,
-    playing: &Playing,
-    interruption: Interruption,
-    exploring: &mut Exploring,
-    keeps_going: bool,
-) {
-    let bar = exploring.bar.clone();
-    let play = |seed| {
-        let scenario = live.scenario(seed);
-        match live.play(&scenario) {
-            turnstile::live::Outcome::Played(verdict) => {
-                let in_simulation = |rule: &str| live.is_in_simulation(&scenario, rule);
-                Ok(Explored::live(
-                    seed,
-                    &scenario,
-                    verdict,
-                    playing.detail,
-                    in_simulation,
-                ))
-            }
-            turnstile::live::Outcome::Skipped(reason) => Err(reason),
-            turnstile::live::Outcome::Postponed => Err("needs the test clock".to_owned()),
-        }
-    };
-    workers::in_order(
-        seeds.take_while(|_| !interruption.is_asked_for()),
-        live.jobs,
-        play,
-        |played| bar.set_position(played as u64),
-        |played| match played {
-            Ok(explored) => exploring.take(explored, keeps_going),
-            Err(reason) => {
-                *exploring.skipped.entry(general(&reason)).or_default() += 1;
-                ControlFlow::Continue(())
-            }
-        },
-    );
-}
-
-/// A reason without the numbers of one seed.
-fn general(reason: &str) -> String {
-    match reason.split_once(", which exceeds ") {
-        Some((_, limit)) => format!("takes longer than {}", limit.trim_start_matches("the limit of ")),
-        None => reason.to_owned(),
-    }
-}
-
-/// Writes how many seeds were skipped.
-fn write_skipped(out: &mut dyn io::Write, skipped: &BTreeMap<String, u64>) -> io::Result<()> {
+/// Writes how many seeds were skipped or cut.
+fn write_not_played(out: &mut dyn io::Write, skipped: &BTreeMap<String, u64>, cut: u64) -> io::Result<()> {
     for (reason, count) in skipped {
         writeln!(out, "{count} seeds were skipped: {reason}")?;
+    }
+    if cut > 0 {
+        writeln!(out, "{cut} seeds were cut at the end, and do not count")?;
     }
     out.flush()
 }

@@ -36,6 +36,7 @@ pub(crate) mod docs;
 pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
+mod explore_live;
 mod interruption;
 pub(crate) mod judge;
 mod last_failed;

@@ -58,6 +58,9 @@ fn generate(seed: u64, server: Option<(&Profile, &BTreeSet<Capability>)>) -> Sce
     if !offers(Capability::Sandboxes) {
         swarm.sessions = 1;
     }
+    if let Some((_, offers)) = server {
+        swarm.fault = swarm.fault.offered(offers);
+    }
     let profile = draw(streams, PROFILE, profile());
     let profile = server.map_or(profile, |(profile, _)| profile.clone());
     let latency = draw(streams, LATENCY, latency());

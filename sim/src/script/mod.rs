@@ -304,7 +304,8 @@ fn play_in_monitored(
         .map(|()| (played, is_cut_short))
     });
     let recorded = player.finish();
-    let removed = player.remove_sessions();
+    let is_interrupted = matches!(gone, Err(HarnessError::Interrupted));
+    let removed = player.remove_sessions(is_interrupted);
     let (played, is_cut_short) = gone?;
     removed?;
     let Recorded {

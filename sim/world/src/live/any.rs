@@ -1,7 +1,6 @@
 //! The common interface of worlds for the world in real time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use turnstile_seams::{BoxFuture, Clock};
 
 use super::host::Host;
 use super::line::{Fate, Links};
-use super::{LiveWorld, Server};
+use super::{Cutoff, LiveWorld, Server};
 use crate::Stopped;
 use crate::any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction};
 use crate::condition::Condition;
@@ -41,6 +40,10 @@ impl AnyWorld for LiveWorld {
 
     fn is_in_real_time(&self) -> bool {
         true
+    }
+
+    fn ignore_interruption(&mut self) {
+        self.setup.cutoff = Cutoff::default();
     }
 
     fn leaves_server_behind(&self) -> bool {
@@ -148,7 +151,7 @@ impl AnyWorld for LiveWorld {
         }
         loop {
             // Checked first: hosts that end because of the same signal did not fail.
-            if self.setup.interruption.load(Ordering::Relaxed) {
+            if self.setup.cutoff.is_reached() {
                 return Stopped::Interrupted;
             }
             self.perform_due();

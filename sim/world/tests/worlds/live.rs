@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use turnstile_fault::{Bandwidth, ConnectionEnd, Fault, Link, LinkEffect, Place};
 use turnstile_seams::ByteStream;
 
-use turnstile_world::live::{GivenServer, LiveSetup, LiveWorld, ServerUnderTest};
+use turnstile_world::live::{Cutoff, GivenServer, LiveSetup, LiveWorld, ServerUnderTest};
 use turnstile_world::{AnyWorld, Stopped};
 
 const SERVER: &str = "server";
@@ -111,7 +111,7 @@ impl Play {
             door: None,
             listening: BTreeMap::new(),
             reached_at: BTreeMap::new(),
-            interruption: Arc::default(),
+            cutoff: Cutoff::default(),
             speed: 1,
             jumps: false,
         };
