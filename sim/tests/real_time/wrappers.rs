@@ -172,7 +172,7 @@ const WHOLE: [(&str, Option<Mutant>, Option<&str>); 7] = [
 
 #[test]
 fn whole_turns_are_judged_by_the_rules_of_every_run() {
-    let entries = whole_turns(&library());
+    let entries = whole_turns(library());
     let server = reference_server();
     thread::scope(|scope| {
         for (id, mutant, expected) in WHOLE {
