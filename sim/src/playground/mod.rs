@@ -6,7 +6,6 @@
 //! | `door` | passes requests and WebSockets to the server, over the links of their session |
 //! | `server` | the server, which can crash |
 //! | `sessions` | a wrapper and a gateway for each session |
-//! | `link`, `tunnel` | a link that can be cut; a WebSocket over it |
 //! | `log` | what happens |
 //! | `control`, `action` | the routes of the page; what its buttons do |
 //! | `saved` | what happened as a recording and as a script |
@@ -19,13 +18,11 @@ mod action;
 mod control;
 mod cors;
 mod door;
-mod link;
 mod log;
 mod page;
 mod saved;
 mod server;
 mod sessions;
-mod tunnel;
 
 use std::io;
 use std::path::PathBuf;

@@ -14,8 +14,8 @@ use turnstile_judge::parties::{GATEWAY, WRAPPER};
 use turnstile_seams::{Seams, http_server};
 
 use super::ANY_PORT;
-use super::link::Link;
 use super::log::Log;
+use crate::tunnel::link::Link;
 
 /// The links of a session.
 #[derive(Clone, Default)]
