@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn times_and_counts_of_a_wrapper_are_not_expected() {
-        let text = "scenario: a\nabout: a\nseam: turn\nsteps:\n  - start: { as: first, say: idle }\n  \
+        let text = "scenario: a\nabout: a\nseam: turn\nsession: { callback: true }\nsteps:\n  - start: { as: first, say: idle }\n  \
             - await: { message: first, is: completed, within: 1s }\nexpect:\n  \
             - stream: { event: message.part.delta, exactly: 1 }\n  \
             - stream: { event: cloud.message.failed, exactly: 0 }\n  - callback: { for: first, before: 2s }\n";
