@@ -26,6 +26,9 @@ pub(crate) const SERVER_OPTIONS: &str = "Server options";
 
 /// The largest number of parallel plays. Each needs a thread or two.
 const MOST_JOBS: usize = 1024;
+/// The largest number of parallel plays of a core in the simulated world, where plays compute all the time. Many more would
+/// only delay each other, and the results after Ctrl-C.
+const MOST_JOBS_OF_A_CORE: NonZeroUsize = NonZeroUsize::new(8).expect("it is not zero");
 
 /// The longest wall-clock time of a play in the simulated world.
 const PLAY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,7 +38,8 @@ const TRACE_LINES: usize = 12;
 /// The number of parallel plays.
 #[derive(Args)]
 pub(crate) struct JobsArguments {
-    /// Number of parallel plays, up to 1024 [default: number of cores]
+    /// Number of parallel plays, up to 1024, and up to 8 a core in the simulated world [default:
+    /// number of cores]
     #[arg(long, value_name = "N", value_parser = number_of_jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
 }
@@ -44,6 +48,12 @@ impl JobsArguments {
     /// The given number, or the number of cores.
     pub(crate) fn count(&self) -> NonZeroUsize {
         self.jobs.unwrap_or_else(workers::all_cores)
+    }
+
+    /// The same for plays in the simulated world.
+    pub(crate) fn simulated(&self) -> NonZeroUsize {
+        self.count()
+            .min(workers::all_cores().saturating_mul(MOST_JOBS_OF_A_CORE))
     }
 }
 

@@ -273,9 +273,13 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
                 exploring.take_live(played, keeps_going)
             });
         }
-        None => explore::explore(seeds, arguments.jobs.count(), &playing, progress, |explored| {
-            exploring.take(explored, keeps_going)
-        }),
+        None => explore::explore(
+            seeds,
+            arguments.jobs.simulated(),
+            &playing,
+            progress,
+            |explored| exploring.take(explored, keeps_going),
+        ),
     }
     bar.finish_and_clear();
     interruption.begin_to_write();
