@@ -4,13 +4,16 @@
 //! The rules of every run judge what the wrapper sent and received, and so does the script, as far as its expectations hold
 //! for every right wrapper.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use turnstile_events::observation::Observation;
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::{Secrets, WRAPPER};
 use turnstile_judge::trace::{Trace, What};
-use turnstile_scenarios::{Condition, DEFAULT_WITHIN, Entry, Expectation, Library, Scenario, Step};
+use turnstile_scenarios::{
+    At, Await, Condition, DEFAULT_WITHIN, Entry, Expectation, Label, Library, Moment, Scenario, Step,
+};
 use turnstile_seams::{Randomness, real};
 use turnstile_world::live::{ServerUnderTest, StartedServer};
 
@@ -156,9 +159,11 @@ fn first_wrong(trace: &Trace) -> Option<Finding> {
 }
 
 /// A scenario with what every right wrapper satisfies: without counts of the agent's events, times that follow from the
-/// wrapper's speed, and short time limits.
+/// wrapper's speed, and short time limits. A wrapper without latency calls the gateway before the server has its answer, so
+/// a wait for a gate is also one for the acceptance of the turn.
 fn for_every_wrapper(scenario: &Scenario) -> Scenario {
     let mut scenario = scenario.clone();
+    scenario.steps = with_acceptances(scenario.steps);
     for step in &mut scenario.steps {
         if let Step::Await(awaited) = &mut step.value
             && !matches!(awaited.condition, Condition::Quiet(_))
@@ -186,11 +191,47 @@ fn for_every_wrapper(scenario: &Scenario) -> Scenario {
     scenario
 }
 
+/// The steps, with a wait for the acceptance of a turn after each wait for its gate.
+fn with_acceptances(steps: Vec<At<Step>>) -> Vec<At<Step>> {
+    let mut at_gates: BTreeMap<String, At<Label>> = BTreeMap::new();
+    let mut all = Vec::new();
+    for step in steps {
+        let sent = match &step.value {
+            Step::Start(start) => Some((&start.label, &start.prompt)),
+            Step::Send(send) => Some((&send.label, &send.prompt)),
+            _ => None,
+        };
+        if let Some((label, prompt)) = sent
+            && let Some(tag) = prompt.gate()
+        {
+            at_gates.insert(tag.to_string(), label.clone());
+        }
+        let gate = match &step.value {
+            Step::Await(Await {
+                condition: Condition::Gate(tag),
+                ..
+            }) => at_gates.get(&tag.value.to_string()).cloned(),
+            _ => None,
+        };
+        let spot = step.spot;
+        all.push(step);
+        all.extend(gate.map(|of| At {
+            value: Step::Await(Await {
+                condition: Condition::Message { of, is: Moment::Sent },
+                within: DEFAULT_WITHIN,
+            }),
+            spot,
+        }));
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use turnstile_fault::Fault;
+    use turnstile_profile::Profile;
 
     use super::*;
 
@@ -206,6 +247,12 @@ mod tests {
         assert_eq!(ids, WHOLE_TURNS);
         for Entry { id, scenario, .. } in &entries {
             assert!(scenario.latency.is_none() && scenario.needs().is_empty(), "{id}");
+            // Every wrapper has its own pauses, and the reference server has the defaults of all else.
+            let profile = Profile {
+                wrapper_reconnect_pauses: vec![Duration::from_millis(1)],
+                ..Profile::default()
+            };
+            assert_eq!(scenario.profile.first_missing_in(&profile), None, "{id}");
             for step in &scenario.steps {
                 let is_ordinary = match &step.value {
                     Step::Ingest(_) | Step::Restart(_) => false,
@@ -217,6 +264,22 @@ mod tests {
                 assert!(is_ordinary, "{id}: {step:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_turn_at_a_gate_is_accepted_before_the_script_goes_on() {
+        let text = "scenario: a\nabout: a\nseam: turn\nsteps:\n  - start: { as: first, say: gate:hold }\n  \
+            - await: { gate: hold }\n  - release: hold\n";
+        let scenario = Scenario::parse(text, Path::new("a.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+        let steps = for_every_wrapper(&scenario).steps;
+        assert_eq!(steps.len(), 4);
+        let is_accepted = |step: &Step| match step {
+            Step::Await(awaited) => {
+                matches!(&awaited.condition, Condition::Message { of, is: Moment::Sent } if of.value.to_string() == "first")
+            }
+            _ => false,
+        };
+        assert!(is_accepted(&steps[2].value), "{:?}", steps[2]);
     }
 
     #[test]

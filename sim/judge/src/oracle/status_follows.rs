@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent};
 use super::replay::is_connected;
-use super::{Check, Finding, Moment, Oracle, secs};
+use super::{Check, Finding, Late, Moment, Oracle, secs};
 use crate::parties::OBSERVER;
 use crate::rules::{RuleId, ids};
 
@@ -40,24 +40,33 @@ fn without_status(session: &SessionHistory, stream: &Stream) -> Vec<Finding> {
     let window = run.max_transit() * 2;
     let findings = live.iter().enumerate().filter_map(|(place, seen)| {
         let (violated, status) = expected(session, seen)?;
-        let until = seen.seen_at + window;
+        let limit = seen.seen_at + window;
+        let until = limit + run.warned_lateness();
         let is_open = stream.closed_at.is_none_or(|closed_at| closed_at > until) && until < run.end;
         let is_disturbed = run.faults.may_have_stopped_server(seen.seen_at, until)
             || run.faults.store_may_have_failed(seen.event.at, until);
         let mut later = live[place + 1..]
             .iter()
             .take_while(|later| later.seen_at <= until);
-        let is_shown = later.any(|later| {
+        let shown = later.find(|later| {
             later.event.name == "cloud.status" && later.event.data["cloudStatus"]["type"] == status
         });
-        (is_open && !is_disturbed && !is_shown).then(|| {
-            let text = format!(
-                "{} received {} at {}, and no status {status:?} after it",
-                stream.party,
-                seen.event.name,
-                secs(seen.seen_at)
-            );
-            ORACLE.finding(&[violated], seen.seen_at, seen.event.message(), text)
+        let shown_at = shown.map(|shown| shown.seen_at);
+        if !is_open || is_disturbed || shown_at.is_some_and(|at| at <= limit) {
+            return None;
+        }
+        let (party, name, at) = (&stream.party, &seen.event.name, secs(seen.seen_at));
+        let (violated, message) = (&[violated], seen.event.message());
+        Some(match shown_at {
+            None => {
+                let text = format!("{party} received {name} at {at}, and no status {status:?} after it");
+                ORACLE.finding(violated, seen.seen_at, message, text)
+            }
+            at_last => {
+                let late = Late { limit, at: at_last };
+                let text = format!("{party} received {name} at {at}, and the status {status:?} after it");
+                ORACLE.finding_late(run, violated, late, message, &text)
+            }
         })
     });
     findings.collect()
