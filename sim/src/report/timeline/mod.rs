@@ -164,8 +164,8 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// From, to, kind, fate, and the event of the arrival.
-type ArrowFields = (usize, usize, ArrowKind, Fate, Option<usize>);
+/// The parts of an arrow: from, to, kind, fate, and the event of the arrival.
+type ArrowParts = (usize, usize, ArrowKind, Fate, Option<usize>);
 
 /// The events without their records. Each field is in a list of its own, which compresses better than a list of events.
 #[derive(Default, Serialize)]
@@ -175,7 +175,7 @@ struct Events<'a> {
     headline: Vec<String>,
     detail: Vec<String>,
     messages: Vec<Vec<usize>>,
-    arrow: Vec<Option<ArrowFields>>,
+    arrow: Vec<Option<ArrowParts>>,
     at_us: Vec<u64>,
     party: Vec<&'a str>,
     /// The line of a step; 0 for everything else.
