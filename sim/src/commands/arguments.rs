@@ -30,6 +30,8 @@ const MOST_JOBS: usize = 1024;
 /// only delay each other, and the results after Ctrl-C.
 const MOST_JOBS_OF_A_CORE: NonZeroUsize = NonZeroUsize::new(8).expect("it is not zero");
 
+/// The number of parties that are judged at a time for each core. Most of the time each of them waits.
+const PARTIES_PER_CORE: NonZeroUsize = NonZeroUsize::new(4).expect("it is not zero");
 /// The longest wall-clock time of a play in the simulated world.
 const PLAY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The number of trace lines of a failure in a verbose report.
@@ -54,6 +56,22 @@ impl JobsArguments {
     pub(crate) fn simulated(&self) -> NonZeroUsize {
         self.count()
             .min(workers::all_cores().saturating_mul(MOST_JOBS_OF_A_CORE))
+    }
+}
+
+/// How many processes of a party under test are judged at a time.
+#[derive(Args)]
+pub(crate) struct PartyJobsArguments {
+    /// Number of parallel plays, up to 1024 [default: four for each core]
+    #[arg(long, value_name = "N", value_parser = number_of_jobs)]
+    jobs: Option<NonZeroUsize>,
+}
+
+impl PartyJobsArguments {
+    /// The given number, or one for plays that wait most of the time.
+    pub(crate) fn count(&self) -> NonZeroUsize {
+        self.jobs
+            .unwrap_or_else(|| workers::all_cores().saturating_mul(PARTIES_PER_CORE))
     }
 }
 

@@ -13,6 +13,7 @@ use turnstile_judge::parties::{GATEWAY, OBSERVER, SERVER, WRAPPER};
 use super::sessions::{Links, Session};
 use super::{CLIENT, Playground, StartError};
 use crate::stage::RELEASE_PATH;
+use crate::tunnel::link::Link;
 
 /// An action, as the page sends it.
 #[derive(Deserialize)]
@@ -181,7 +182,7 @@ async fn known(playground: &Playground, id: &str) -> Result<(String, std::sync::
 }
 
 impl Between {
-    fn of(self, links: &Links) -> &super::link::Link {
+    fn of(self, links: &Links) -> &Link {
         match self {
             Self::Client => &links.client,
             Self::Wrapper => &links.wrapper,

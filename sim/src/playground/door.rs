@@ -9,7 +9,6 @@ mod streams;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Request, State};
@@ -24,8 +23,8 @@ use turnstile_world::live::front;
 pub(super) use self::streams::Watchers;
 use self::streams::open_stream;
 use super::Playground;
-use super::link::Link;
-use super::tunnel;
+use crate::tunnel::link::Link;
+use crate::tunnel::{self, refusal};
 
 /// The routes of the server.
 pub(super) fn router(playground: Arc<Playground>) -> Router {
@@ -105,17 +104,6 @@ async fn open(
     link.unless_ended(opening).await.flatten()
 }
 
-/// The answer to a client whose WebSocket the server refused.
-fn refusal(error: OpenError) -> Response {
-    match error {
-        OpenError::Refused { status, body } => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            (status, Body::from(body)).into_response()
-        }
-        OpenError::Connect(_) | OpenError::Handshake(_) => cut::instead_of_answer(),
-    }
-}
-
 /// Passes the ingest socket of a wrapper to the server.
 async fn ingest(
     State(playground): State<Arc<Playground>>,
@@ -133,9 +121,9 @@ async fn ingest(
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
     match open(&playground, &link, &path, authorization).await {
-        Some(Ok(server)) => upgrade.on_upgrade(async move |wrapper| {
+        Some(Ok(server)) => upgrade.on_upgrade(async move |mut wrapper| {
             // The wrapper logs what it sends and receives.
-            tunnel::pass(wrapper, server, &link, |_| {}).await;
+            tunnel::pass(&mut wrapper, server, &link, |_, _| {}).await;
         }),
         Some(Err(error)) => refusal(error),
         None => cut::instead_of_answer(),

@@ -6,7 +6,7 @@
 //! | `door` | passes requests and WebSockets to the server, over the links of their session |
 //! | `server` | the server, which can crash |
 //! | `sessions`, `wrapper` | a wrapper and a gateway for each session; a wrapper, which can crash |
-//! | `link`, `relay`, `tunnel` | a link that can be cut; connections and WebSockets over it |
+//! | `relay` | connections over a link that can be cut |
 //! | `log` | what happens |
 //! | `control`, `action` | the routes of the page; what its buttons do |
 //! | `saved` | what happened as a recording and as a script |
@@ -19,14 +19,12 @@ mod action;
 mod control;
 mod cors;
 mod door;
-mod link;
 mod log;
 mod page;
 mod relay;
 mod saved;
 mod server;
 mod sessions;
-mod tunnel;
 mod wrapper;
 
 use std::io;

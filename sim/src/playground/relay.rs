@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use turnstile_seams::{ByteStream, Listener, Network, http_server};
 
-use super::link::Link;
+use crate::tunnel::link::Link;
 
 /// The largest number of bytes that pass at once.
 const CHUNK: usize = 16 * 1024;

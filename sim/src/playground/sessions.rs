@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use turnstile_judge::parties::{GATEWAY, WRAPPER};
 use turnstile_seams::Seams;
 
-use super::link::Link;
 use super::log::Log;
 use super::wrapper::WrapperPlace;
 use super::{ANY_PORT, relay};
+use crate::tunnel::link::Link;
 
 /// The links of a session.
 #[derive(Clone, Default)]

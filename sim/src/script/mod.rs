@@ -43,7 +43,7 @@ use self::player::SERVER_PANICKED;
 pub(crate) use self::settling::{INSPECTION, LEFT_ALONE};
 pub use self::timed_fault::SweepFault;
 use crate::stage::identity::PlayIdentity;
-use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
+use crate::stage::{self, RECEIVER_AUTHORITY, Stage, StandIn, Wrappers};
 use crate::watch::{Monitor, Watch};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
@@ -231,6 +231,8 @@ pub struct Target {
     pub profile: Profile,
     /// The version of wrappers that it expects; `None` for the fake's own.
     pub wrapper_version: Option<String>,
+    /// The wrapper of the default session, if it is not the fake one.
+    pub stand_in: Option<StandIn>,
     /// What distinguishes the play from others against it.
     pub identity: PlayIdentity,
 }
@@ -264,10 +266,15 @@ fn play_in_monitored(
         secrets,
         profile,
         wrapper_version: version,
+        stand_in,
         identity,
     } = target;
     let callback_prefix = identity.callback_prefix.clone();
-    let wrappers = Wrappers { latency, version };
+    let wrappers = Wrappers {
+        latency,
+        version,
+        stand_in,
+    };
     let stage = Stage::in_world(
         world,
         secrets,

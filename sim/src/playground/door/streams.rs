@@ -15,9 +15,9 @@ use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{Observation, body_as_value};
 use turnstile_judge::parties::SERVER;
 
-use super::{open, path_of, refusal, to_server};
+use super::{open, path_of, to_server};
 use crate::playground::Playground;
-use crate::playground::tunnel;
+use crate::tunnel::{self, Way, refusal};
 
 /// Names of clients with an open stream, each with its session. A client that opens a stream again has the name that
 /// became free.
@@ -86,7 +86,7 @@ pub(super) async fn open_stream(
         Ok(known) => known.links.client.clone(),
         Err(_) => link,
     };
-    upgrade.on_upgrade(async move |client| {
+    upgrade.on_upgrade(async move |mut client| {
         let watcher = playground.watchers.enter(&session);
         let party = watcher.place.1.clone();
         let log = |observation| {
@@ -99,11 +99,13 @@ pub(super) async fn open_stream(
             path: without_ticket(&path),
             credentials: Credentials::Own,
         });
-        let received = |text: &str| {
-            let frame = body_as_value(text.as_bytes());
-            log(Observation::FrameReceived { socket, frame });
+        let received = |way, text: &str| {
+            if way == Way::FromServer {
+                let frame = body_as_value(text.as_bytes());
+                log(Observation::FrameReceived { socket, frame });
+            }
         };
-        let tunnel::End { code, by } = tunnel::pass(client, server, &link, received).await;
+        let tunnel::End { code, by } = tunnel::pass(&mut client, server, &link, received).await;
         log(Observation::SocketClosed { socket, code, by });
     })
 }
