@@ -6,7 +6,7 @@
 //! | `door` | passes requests and WebSockets to the server, over the links of their session |
 //! | `server` | the server, which can crash |
 //! | `sessions`, `wrapper` | a wrapper and a gateway for each session; a wrapper, which can crash |
-//! | `relay` | connections over a link that can be cut (`crate::tunnel::link`) |
+//! | `relay` | connections over a link that can be cut |
 //! | `log` | what happens |
 //! | `control`, `action` | the routes of the page; what its buttons do |
 //! | `saved` | what happened as a recording and as a script |
