@@ -178,7 +178,7 @@ mod tests {
             writer.wait(5);
             let place = Place::host(RECEIVER);
             change(&mut writer, WorldEvent::Ended { place });
-            let awaited = writer.is_pending_after(seconds);
+            let awaited = writer.awaits_after(seconds);
             assert_eq!(awaited, is_awaited, "{is_unreachable} {seconds}");
         }
     }

@@ -327,7 +327,7 @@ impl Writer {
     }
 
     /// Whether a party waits for the server when so many seconds have passed.
-    pub(super) fn is_pending_after(mut self, seconds: u64) -> bool {
+    pub(super) fn awaits_after(mut self, seconds: u64) -> bool {
         self.wait(seconds);
         self.world(WorldEvent::Ended {
             place: Place::EveryLink,
