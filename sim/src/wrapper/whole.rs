@@ -19,7 +19,7 @@ use turnstile_seams::{Randomness, real};
 use turnstile_world::live::{ServerUnderTest, StartedServer};
 
 use super::launch::{Running, StartError};
-use super::port::free_port;
+use super::port::Port;
 use super::rules::{OPENS, RUNS};
 use super::stage::malformed;
 use super::{Target, Wrapper};
@@ -94,9 +94,13 @@ impl Wrapper {
     /// A process cannot be started or the harness fails. Everything else is a finding.
     pub fn play_whole(&self, scenario: &Scenario, server: &StartedServer) -> Result<Verdict, HarnessError> {
         let failed = |error| HarnessError::NoServer(format!("cannot start the wrapper: {error}"));
-        let gateway = match &self.target {
-            Target::Running { gateway, .. } => gateway.clone(),
-            Target::Command(_) => format!("127.0.0.1:{}", free_port().map_err(failed)?),
+        // Held until the end of the play.
+        let (gateway, _port) = match &self.target {
+            Target::Running { gateway, .. } => (gateway.clone(), None),
+            Target::Command(_) => {
+                let port = Port::choose().map_err(failed)?;
+                (port.authority(), Some(port))
+            }
         };
         let within = self.patience * STARTING;
         let running = match Running::start(&self.target, &gateway, &self.reconnect_pauses, within) {
