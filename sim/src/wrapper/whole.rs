@@ -5,6 +5,8 @@
 //! for every right wrapper.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use turnstile_events::observation::Observation;
@@ -19,7 +21,6 @@ use turnstile_seams::{Randomness, real};
 use turnstile_world::live::{ServerUnderTest, StartedServer};
 
 use super::launch::{Running, StartError};
-use super::port::Port;
 use super::rules::{OPENS, RUNS};
 use super::stage::malformed;
 use super::{Target, Wrapper};
@@ -94,14 +95,12 @@ impl Wrapper {
     /// A process cannot be started or the harness fails. Everything else is a finding.
     pub fn play_whole(&self, scenario: &Scenario, server: &StartedServer) -> Result<Verdict, HarnessError> {
         let failed = |error| HarnessError::NoServer(format!("cannot start the wrapper: {error}"));
-        // Held until the end of the play.
-        let (gateway, _port) = match &self.target {
-            Target::Running { gateway, .. } => (gateway.clone(), None),
-            Target::Command(_) => {
-                let port = Port::choose().map_err(failed)?;
-                (port.authority(), Some(port))
-            }
+        let listening = match &self.target {
+            Target::Running { gateway, .. } => TcpListener::bind(gateway),
+            Target::Command(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)),
         };
+        let listener = listening.map_err(failed)?;
+        let gateway = listener.local_addr().map_err(failed)?.to_string();
         let within = self.patience * STARTING;
         let running = match Running::start(&self.target, &gateway, &self.reconnect_pauses, within) {
             Ok(running) => running,
@@ -124,7 +123,7 @@ impl Wrapper {
         live.setup.lateness = LATENESS;
         live.stand_in = Some(StandIn {
             wrapper: running.authority.clone(),
-            gateway,
+            gateway: Arc::new(listener),
         });
         let outcome = live.play(scenario, seed(&real::seams().randomness));
         let ended = running.end();
