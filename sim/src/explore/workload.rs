@@ -307,7 +307,10 @@ fn stream() -> impl Strategy<Value = Act> {
     let reads_slowly = prop_oneof![7 => Just(false), 1 => Just(true)];
     let event_types =
         prop_oneof![7 => Just(&[][..]), 1 => Just(&MESSAGE_EVENTS[..]), 1 => Just(&WRAPPER_EVENTS[..])];
-    let since_until = (time(), time());
+    let since_until = (time(), time()).prop_map(|(one, other)| match (one, other) {
+        (Some(since), Some(until)) if since > until => (Some(until), Some(since)),
+        in_order => in_order,
+    });
     (
         any::<Index>(),
         any::<bool>(),
@@ -367,4 +370,29 @@ fn sync() -> impl Strategy<Value = Act> {
         1 => Just(Lapse::from(Duration::from_secs(60))),
     ];
     (any::<Index>(), is, within).prop_map(|(message, is, within)| Act::Sync { message, is, within })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_never_ends_before_it_begins() {
+        let mut runner = TestRunner::deterministic();
+        let mut limited = 0;
+        for _ in 0..2_000 {
+            let drawn = stream().new_tree(&mut runner).unwrap().current();
+            let Act::Stream(opening) = drawn else {
+                panic!("it is another action: {drawn:?}");
+            };
+            if let (Some(since), Some(until)) = (opening.since, opening.until) {
+                assert!(since <= until, "{opening:?}");
+                limited += 1;
+            }
+        }
+        assert!(limited > 5, "only {limited} have both limits");
+    }
 }

@@ -12,11 +12,11 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{any, get};
 use fake_gateway::cut;
+use http::Uri;
 use http::header::AUTHORIZATION;
-use http::{StatusCode, Uri};
 use turnstile_seams::websocket::{self, OpenError, WebSocket};
 use turnstile_world::live::front;
 
@@ -43,7 +43,7 @@ pub(super) fn wrappers(playground: Arc<Playground>) -> Router {
         .with_state(playground)
 }
 
-/// Passes a request of the server to a wrapper.
+/// Passes a request of the server to a wrapper. The connection is closed without an answer while the wrapper is down.
 async fn request_wrapper(
     State(playground): State<Arc<Playground>>,
     Path((id, path)): Path<(String, String)>,
@@ -57,17 +57,17 @@ async fn request_wrapper(
         }
     };
     let link = &session.links.wrapper;
-    let Ok(target) = format!("http://{}/{path}", session.wrapper).parse() else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
     let exchange = async {
         link.pass().await;
+        let authority = session.wrapper.authority().await?;
+        let target = format!("http://{authority}/{path}").parse().ok()?;
         let response = front::forward_to(&playground.seams.network, target, request).await;
         link.pass().await;
-        response
+        Some(response)
     };
     link.unless_ended(exchange)
         .await
+        .flatten()
         .unwrap_or_else(cut::instead_of_answer)
 }
 

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `door` | passes requests and WebSockets to the server, over the links of their session |
 //! | `server` | the server, which can crash |
-//! | `sessions` | a wrapper and a gateway for each session |
+//! | `sessions`, `wrapper` | a wrapper and a gateway for each session; a wrapper, which can crash |
+//! | `relay` | connections over a link that can be cut |
 //! | `log` | what happens |
 //! | `control`, `action` | the routes of the page; what its buttons do |
 //! | `saved` | what happened as a recording and as a script |
@@ -20,9 +21,11 @@ mod cors;
 mod door;
 mod log;
 mod page;
+mod relay;
 mod saved;
 mod server;
 mod sessions;
+mod wrapper;
 
 use std::io;
 use std::path::PathBuf;
@@ -149,7 +152,7 @@ impl Playground {
             ingest_url: format!("ws://{authority}"),
             log: settings.log.clone(),
         });
-        server.start().await?;
+        server.start(|| ()).await?;
         let receiver = Receiver::new(log.receiver_probe(on_callback)).with_clock(Arc::clone(&seams.clock));
         let playground = Self {
             server,

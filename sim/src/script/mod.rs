@@ -252,6 +252,18 @@ pub fn play_in(
     play_in_monitored(world, target, scenario, options, &Monitor::default())
 }
 
+/// Performs the steps and what follows them. Returns the time of the last step, and whether the play was cut short there.
+fn play_to_the_end(player: &mut Player, options: &Options) -> Result<(Duration, bool), HarnessError> {
+    player.play()?;
+    let played = player.elapsed();
+    let is_cut_short = options.ends_at_failure && player.has_failed();
+    match is_cut_short {
+        true => player.end_early(),
+        false => player.settle_and_inspect(options.settling),
+    }?;
+    Ok((played, is_cut_short))
+}
+
 fn play_in_monitored(
     world: Box<dyn AnyWorld>,
     target: Target,
@@ -294,15 +306,7 @@ fn play_in_monitored(
     if let Some(TimedFault { at, kind }) = options.fault {
         player.arrange_timed_fault(at, kind);
     }
-    let gone = player.play().and_then(|()| {
-        let played = player.elapsed();
-        let is_cut_short = options.ends_at_failure && player.has_failed();
-        match is_cut_short {
-            true => player.end_early(),
-            false => player.settle_and_inspect(options.settling),
-        }
-        .map(|()| (played, is_cut_short))
-    });
+    let gone = play_to_the_end(&mut player, &options);
     let recorded = player.finish();
     let is_interrupted = matches!(gone, Err(HarnessError::Interrupted));
     let removed = player.remove_sessions(is_interrupted);

@@ -1,5 +1,6 @@
 //! Streams of clients.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use fake_gateway::cut;
 use http::Uri;
+use percent_encoding::percent_decode_str;
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{Observation, body_as_value};
 use turnstile_judge::parties::SERVER;
@@ -68,7 +70,7 @@ pub(super) async fn open_stream(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
-    let session = parameter(request.uri(), "cloudAgentSessionId").map(str::to_lowercase);
+    let session = parameter(request.uri(), "cloudAgentSessionId").map(|id| id.to_lowercase());
     let (Ok(upgrade), Some(session)) = (upgrade, session) else {
         return to_server(&playground, request).await;
     };
@@ -108,12 +110,11 @@ pub(super) async fn open_stream(
     })
 }
 
-/// A parameter of the query; the values that are read here need no decoding.
-fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
-    let pairs = uri.query()?.split('&');
-    pairs
-        .filter_map(|pair| pair.split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
+/// A parameter of the query.
+fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
+    let mut pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(key, _)| *key == name)?;
+    Some(percent_decode_str(value).decode_utf8_lossy())
 }
 
 /// A path without the ticket in its query.
@@ -152,6 +153,17 @@ mod tests {
             without_ticket(path),
             "/stream?cloudAgentSessionId=agent_1&fromId=3"
         );
-        assert_eq!(parameter(&path.parse().unwrap(), "fromId"), Some("3"));
+        assert_eq!(parameter(&path.parse().unwrap(), "fromId").as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn an_encoded_session_is_the_same_session() {
+        let uri = "/stream?cloudAgentSessionId=agent%5F1%2D2&ticket=secret"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            parameter(&uri, "cloudAgentSessionId").as_deref(),
+            Some("agent_1-2")
+        );
     }
 }
