@@ -16,7 +16,7 @@ use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{Expectation, Scenario};
 use turnstile_seams::error_chain::with_sources;
-use turnstile_world::live::{Cutoff, Doors, LiveSetup, LiveWorld, ServerUnderTest};
+use turnstile_world::live::{Cutoff, Doors, LATENESS, LiveSetup, LiveWorld, ServerUnderTest};
 
 use crate::script::{self, HarnessError, Length, Options, Settling, Target, Verdict};
 use crate::stage::identity::PlayIdentity;
@@ -148,6 +148,7 @@ impl Live {
                 reached_at: BTreeMap::new(),
                 cutoff: Cutoff::default(),
                 speed,
+                lateness: LATENESS,
                 jumps: false,
             },
             secrets,

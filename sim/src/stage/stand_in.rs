@@ -7,7 +7,7 @@
 mod ingest;
 
 use std::collections::BTreeSet;
-use std::io;
+use std::net::TcpListener as StdListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -22,9 +22,10 @@ use http::uri::PathAndQuery;
 use http_body_util::Full;
 use serde_json::Value;
 use tokio::io::copy_bidirectional;
+use tokio::net::TcpListener;
 use turnstile_events::observation::Probe;
 use turnstile_seams::http_client::{self, HttpError};
-use turnstile_seams::{Listener, Network, Seams, http_server, real};
+use turnstile_seams::{Listener, Network, Seams, real};
 
 use super::{GATEWAY_AUTHORITY, SERVER_AUTHORITY};
 
@@ -38,12 +39,12 @@ const INGEST_URL: &str = "/session/ingestUrl";
 const TOKEN: &str = "/session/workerAuthToken";
 
 /// Where a wrapper in a process of its own is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StandIn {
     /// The authority at which the process listens.
     pub wrapper: String,
-    /// The authority at which the process calls the gateway.
-    pub gateway: String,
+    /// Where the process calls the gateway.
+    pub gateway: Arc<StdListener>,
 }
 
 /// What the tasks of the party share.
@@ -63,13 +64,10 @@ impl StandIn {
     /// Serves the server's requests at `listener`, and the connections of the process, without end.
     pub(super) async fn serve(self, listener: Box<dyn Listener>, seams: Seams, probe: Probe) {
         let machine = real::seams().network;
-        let doors: io::Result<(Box<dyn Listener>, Box<dyn Listener>)> = async {
-            let ingest = machine.listen(ANY_PORT).await?;
-            Ok((ingest, machine.listen(&self.gateway).await?))
-        }
-        .await;
-        let (ingests, calls) =
-            doors.unwrap_or_else(|error| panic!("cannot listen for the wrapper's process: {error}"));
+        let (ingests, calls) = match (machine.listen(ANY_PORT).await, self.gateway.try_clone()) {
+            (Ok(ingests), Ok(calls)) => (ingests, calls),
+            (Err(error), _) | (_, Err(error)) => panic!("cannot listen for the wrapper's process: {error}"),
+        };
         let place = Arc::new(Place {
             process: self,
             ingest: ingests.authority(),
@@ -81,17 +79,25 @@ impl StandIn {
         tokio::join!(
             cut::serve(listener, requests(&place)),
             cut::serve(ingests, ingest::router(&place)),
-            http_server::serve_by(calls, |call| {
-                let place = Arc::clone(&place);
-                async move {
-                    let mut call = call;
-                    if let Ok(mut gateway) = place.seams.network.connect(GATEWAY_AUTHORITY).await {
-                        // A connection that breaks ends with both of its ends.
-                        let _ = copy_bidirectional(&mut call, &mut gateway).await;
-                    }
-                }
-            }),
+            pass_calls(calls, &place),
         );
+    }
+}
+
+/// Passes the calls of the gateway, until none can be accepted.
+async fn pass_calls(listener: StdListener, place: &Arc<Place>) {
+    let listener = listener
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(listener));
+    let listener = listener.unwrap_or_else(|error| panic!("cannot accept calls of the gateway: {error}"));
+    while let Ok((mut call, _)) = listener.accept().await {
+        let place = Arc::clone(place);
+        tokio::spawn(async move {
+            if let Ok(mut gateway) = place.seams.network.connect(GATEWAY_AUTHORITY).await {
+                // A connection that breaks ends with both of its ends.
+                let _ = copy_bidirectional(&mut call, &mut gateway).await;
+            }
+        });
     }
 }
 

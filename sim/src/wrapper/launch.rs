@@ -13,27 +13,38 @@ use tokio::sync::oneshot;
 use turnstile_seams::{ClockExt as _, http_client, real};
 
 use super::Target;
-use super::port::free_port;
+use super::port::Port;
 use crate::role::process::{Log, Process};
 
 /// Time between two requests while the process starts.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Starts a wrapper that calls a gateway at this authority. Returns its process, if the harness starts one, and its
-/// authority.
-pub(super) fn launch(
-    target: &Target,
-    gateway: &str,
-    pauses: &[Duration],
-) -> io::Result<(Option<Process>, String)> {
+/// A wrapper that was started, or that runs already.
+pub(super) struct Launched {
+    /// Its process, if the harness has started one.
+    pub process: Option<Process>,
+    /// Its authority.
+    pub authority: String,
+    /// Its port, which nothing else may take while the process runs.
+    _port: Option<Port>,
+}
+
+/// Starts a wrapper that calls a gateway at this authority.
+pub(super) fn launch(target: &Target, gateway: &str, pauses: &[Duration]) -> io::Result<Launched> {
     let command = match target {
-        Target::Running { authority, .. } => return Ok((None, authority.clone())),
+        Target::Running { authority, .. } => {
+            return Ok(Launched {
+                process: None,
+                authority: authority.clone(),
+                _port: None,
+            });
+        }
         Target::Command(command) => command,
     };
-    let port = free_port()?;
+    let port = Port::choose()?;
     let pauses: Vec<String> = pauses.iter().map(|pause| pause.as_millis().to_string()).collect();
     let environment = [
-        ("PORT", port.to_string()),
+        ("PORT", port.number().to_string()),
         ("GATEWAY_URL", format!("http://{gateway}")),
         ("RECONNECT_PAUSES_MS", pauses.join(",")),
     ];
@@ -43,7 +54,11 @@ pub(super) fn launch(
         lines.push(line);
         true
     })?;
-    Ok((Some(process), format!("127.0.0.1:{port}")))
+    Ok(Launched {
+        process: Some(process),
+        authority: port.authority(),
+        _port: Some(port),
+    })
 }
 
 /// A wrapper that runs on a thread of its own until this is dropped.
@@ -77,7 +92,7 @@ impl Running {
         let runtime = runtime.map_err(StartError::Harness)?;
         let thread = thread::Builder::new().name("wrapper".to_owned()).spawn(move || {
             runtime.block_on(async move {
-                let (mut process, authority) = match launch(&target, &gateway, &pauses) {
+                let mut launched = match launch(&target, &gateway, &pauses) {
                     Ok(launched) => launched,
                     Err(error) => {
                         // The receiver waits for it.
@@ -85,11 +100,12 @@ impl Running {
                         return None;
                     }
                 };
-                let is_up = answers(process.as_mut(), &authority, within).await;
+                let authority = launched.authority.clone();
+                let is_up = answers(launched.process.as_mut(), &authority, within).await;
                 let _ = sender.send(is_up.map(|()| authority).map_err(StartError::Wrapper));
                 // The result and a dropped sender have the same effect.
                 let _ = stopped.await;
-                how_it_ended(process.as_mut()).await
+                how_it_ended(launched.process.as_mut()).await
             })
         });
         let thread = thread.map_err(StartError::Harness)?;

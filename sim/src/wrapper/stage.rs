@@ -11,13 +11,12 @@ use turnstile_judge::parties::{GATEWAY, SERVER, WRAPPER};
 use turnstile_seams::ClockExt as _;
 
 use super::ingest::{Event, Happened, Ingest};
-use super::launch::launch;
+use super::launch::{Launched, launch};
 use super::rules::{FRAMES, NAMES, OPENS, RUNS};
 use super::session::Session;
 use super::turns::name;
 use super::{Target, Wrapper};
 use crate::role::case::Step;
-use crate::role::process::Process;
 use crate::role::record::Record;
 use crate::role::rule::RoleRule;
 use crate::role::socket::Cut;
@@ -38,7 +37,7 @@ pub struct Stage {
     pub(super) session: Session,
     pub(super) patience: Duration,
     pub(super) pauses: Vec<Duration>,
-    process: Option<Process>,
+    launched: Launched,
     /// The wrapper's authority.
     pub(super) wrapper: String,
     /// The gateway's authority.
@@ -61,7 +60,7 @@ impl Stage {
         let gateway = listener.authority();
         tokio::spawn(Gateway::new(record.seams.clone(), record.probe(GATEWAY)).serve(listener));
         let ingest = Ingest::start(record.recorder())?;
-        let (process, authority) = launch(&wrapper.target, &gateway, &wrapper.reconnect_pauses)?;
+        let launched = launch(&wrapper.target, &gateway, &wrapper.reconnect_pauses)?;
         Ok(Self {
             session: Session::new(ingest.authority(), &record.seams.randomness),
             probe: record.probe(SERVER),
@@ -69,8 +68,8 @@ impl Stage {
             ingest,
             patience: wrapper.patience,
             pauses: wrapper.reconnect_pauses.clone(),
-            process,
-            wrapper: authority,
+            wrapper: launched.authority.clone(),
+            launched,
             gateway,
             awaited: 0,
         })
@@ -84,7 +83,7 @@ impl Stage {
             if answer.as_ref().is_ok_and(|reply| reply.status == 200) {
                 return Ok(());
             }
-            let has_ended = match &mut self.process {
+            let has_ended = match &mut self.launched.process {
                 Some(process) => process.has_ended(),
                 // It should run already.
                 None => answer.is_err(),
@@ -128,7 +127,7 @@ impl Stage {
 
     /// What the process does, to be appended to a text.
     pub(super) async fn condition(&mut self) -> String {
-        match &mut self.process {
+        match &mut self.launched.process {
             Some(process) => {
                 process.settle().await;
                 format!("; the process: {}", process.condition())
@@ -171,7 +170,7 @@ impl Stage {
         };
         let clock = self.record.seams.clock.clone();
         let has_ended = async {
-            match &mut self.process {
+            match &mut self.launched.process {
                 Some(process) => process.ended().await,
                 None => std::future::pending().await,
             }

@@ -5,9 +5,12 @@
 //! for every right wrapper.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use turnstile_events::observation::Observation;
+use turnstile_fault::{Fault, Lapse};
 use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::{Secrets, WRAPPER};
 use turnstile_judge::trace::{Trace, What};
@@ -18,7 +21,6 @@ use turnstile_seams::{Randomness, real};
 use turnstile_world::live::{ServerUnderTest, StartedServer};
 
 use super::launch::{Running, StartError};
-use super::port::free_port;
 use super::rules::{OPENS, RUNS};
 use super::stage::malformed;
 use super::{Target, Wrapper};
@@ -32,6 +34,10 @@ use crate::stage::StandIn;
 const SUITE: &str = "suite/";
 /// The beginning of the ids of whole turns.
 const WHOLE: &str = "turns/";
+/// The time after which a wrapper has noticed the end of a connection, also on a busy machine.
+const NOTICED: Lapse = Lapse::from_secs(1);
+/// The tolerated delay of the machine. The times of the reference server are known to be right, and are not judged here.
+const LATENESS: Duration = Duration::from_secs(1);
 /// The longest scenario, in true time.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -89,10 +95,12 @@ impl Wrapper {
     /// A process cannot be started or the harness fails. Everything else is a finding.
     pub fn play_whole(&self, scenario: &Scenario, server: &StartedServer) -> Result<Verdict, HarnessError> {
         let failed = |error| HarnessError::NoServer(format!("cannot start the wrapper: {error}"));
-        let gateway = match &self.target {
-            Target::Running { gateway, .. } => gateway.clone(),
-            Target::Command(_) => format!("127.0.0.1:{}", free_port().map_err(failed)?),
+        let listening = match &self.target {
+            Target::Running { gateway, .. } => TcpListener::bind(gateway),
+            Target::Command(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)),
         };
+        let listener = listening.map_err(failed)?;
+        let gateway = listener.local_addr().map_err(failed)?.to_string();
         let within = self.patience * STARTING;
         let running = match Running::start(&self.target, &gateway, &self.reconnect_pauses, within) {
             Ok(running) => running,
@@ -112,9 +120,10 @@ impl Wrapper {
         live.profile
             .wrapper_reconnect_pauses
             .clone_from(&self.reconnect_pauses);
+        live.setup.lateness = LATENESS;
         live.stand_in = Some(StandIn {
             wrapper: running.authority.clone(),
-            gateway,
+            gateway: Arc::new(listener),
         });
         let outcome = live.play(scenario, seed(&real::seams().randomness));
         let ended = running.end();
@@ -160,10 +169,11 @@ fn first_wrong(trace: &Trace) -> Option<Finding> {
 
 /// A scenario with what every right wrapper satisfies: without counts of the agent's events, times that follow from the
 /// wrapper's speed, and short time limits. A wrapper without latency calls the gateway before the server has its answer, so
-/// a wait for a gate is also one for the acceptance of the turn.
+/// a wait for a gate is also one for the acceptance of the turn. What a wrapper sends before it notices a loss is lost, so a turn
+/// goes on only some time after its connection has ended.
 fn for_every_wrapper(scenario: &Scenario) -> Scenario {
     let mut scenario = scenario.clone();
-    scenario.steps = with_acceptances(scenario.steps);
+    scenario.steps = with_pauses(with_acceptances(scenario.steps));
     for step in &mut scenario.steps {
         if let Step::Await(awaited) = &mut step.value
             && !matches!(awaited.condition, Condition::Quiet(_))
@@ -226,11 +236,41 @@ fn with_acceptances(steps: Vec<At<Step>>) -> Vec<At<Step>> {
     all
 }
 
+/// The steps, with a pause before each release that follows the end of a connection at once. A wait after the release is
+/// shorter by that pause, so that later times are the same.
+fn with_pauses(steps: Vec<At<Step>>) -> Vec<At<Step>> {
+    let mut all: Vec<At<Step>> = Vec::new();
+    let (mut has_ended, mut is_paused) = (false, false);
+    for mut step in steps {
+        match &mut step.value {
+            Step::Release(_) if has_ended => {
+                let value = Step::Wait(NOTICED);
+                all.push(At {
+                    value,
+                    spot: step.spot,
+                });
+                (has_ended, is_paused) = (false, true);
+            }
+            Step::Wait(wait) if is_paused => {
+                *wait = Lapse::from(wait.saturating_sub(*NOTICED));
+                (has_ended, is_paused) = (false, false);
+            }
+            Step::Fault(injection) => {
+                has_ended |= matches!(injection.fault, Fault::Connections { .. });
+                is_paused = false;
+            }
+            Step::Wait(_) | Step::Await(_) => (has_ended, is_paused) = (false, false),
+            _ => is_paused = false,
+        }
+        all.push(step);
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use turnstile_fault::Fault;
     use turnstile_profile::Profile;
 
     use super::*;
@@ -280,6 +320,22 @@ mod tests {
             _ => false,
         };
         assert!(is_accepted(&steps[2].value), "{:?}", steps[2]);
+    }
+
+    #[test]
+    fn a_turn_goes_on_after_the_loss_was_noticed() {
+        let text = "scenario: a\nabout: a\nseam: turn\nsteps:\n  - start: { as: first, say: gate:hold }\n  \
+            - reset: { between: [wrapper, server] }\n  - release: hold\n  - wait: 9500ms\n  - wait: 2s\n";
+        let scenario = Scenario::parse(text, Path::new("a.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+        let steps = with_pauses(scenario.steps);
+        let waits = steps.iter().map(|step| match &step.value {
+            Step::Wait(wait) => Some(wait.as_millis()),
+            _ => None,
+        });
+        assert_eq!(
+            waits.collect::<Vec<_>>(),
+            [None, None, Some(1000), None, Some(8500), Some(2000)]
+        );
     }
 
     #[test]

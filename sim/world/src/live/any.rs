@@ -22,8 +22,6 @@ use crate::streams::Streams;
 
 /// How often the world checks for events, by the machine's clock.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
-/// Tolerated delay of the machine, by its own clock: transmission, processing, and other load.
-const LATENESS: Duration = Duration::from_millis(150);
 
 impl AnyWorld for LiveWorld {
     fn clock(&self) -> Arc<dyn Clock> {
@@ -35,7 +33,7 @@ impl AnyWorld for LiveWorld {
     }
 
     fn timing_tolerance(&self) -> Duration {
-        LATENESS * self.setup.speed
+        self.setup.lateness * self.setup.speed
     }
 
     fn is_in_real_time(&self) -> bool {

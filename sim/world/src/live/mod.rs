@@ -67,6 +67,9 @@ use super::streams::Streams;
 /// Authority of the front of all sandboxes.
 const FRONT: &str = "sandboxes:9000";
 
+/// The tolerated delay of a machine, unless another one is set.
+pub const LATENESS: Duration = Duration::from_millis(150);
+
 /// The server under test, and its environment.
 #[derive(Debug, Clone)]
 pub struct LiveSetup {
@@ -94,6 +97,8 @@ pub struct LiveSetup {
     pub cutoff: Cutoff,
     /// How much faster than the machine's clock time passes for all parties.
     pub speed: u32,
+    /// Tolerated delay of the machine, by its own clock: transmission, processing, and other load.
+    pub lateness: Duration,
     /// Whether the world jumps over idle time, which needs a server with a test clock that no other world uses.
     pub jumps: bool,
 }
