@@ -4,7 +4,7 @@
 //!
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
-//!   moment of a scenario, and [`live`] plays scenarios in real time against a server process. [`probe`] finds out what a
+//!   moment of a scenario, [`why`] finds the moment at which a failure became inevitable, and [`live`] plays scenarios in real time against a server process. [`probe`] finds out what a
 //!   server can do. [`client`] judges clients and [`wrapper`] wrappers; [`role`] is what they share.
 //!   [`playground`] is a place to build clients, and [`openapi`] describes the procedures for them.
 //! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
@@ -43,6 +43,7 @@ pub mod tokens;
 mod toml_file;
 mod tunnel;
 pub mod watch;
+pub mod why;
 #[cfg(feature = "witness")]
 pub mod witness;
 pub mod workers;

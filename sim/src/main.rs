@@ -43,6 +43,7 @@ use commands::suggestions::similar_command;
 use commands::sweep::{SweepArguments, sweep};
 use commands::tokens::{TicketArguments, TokenArguments, ticket, token};
 use commands::up::{UpArguments, up};
+use commands::why::{WhyArguments, why};
 use commands::wrapper::{WrapperArguments, wrapper};
 use commands::{check::check, config};
 
@@ -126,6 +127,12 @@ enum Command {
     Shrink(ShrinkArguments),
     /// Run a script with one injected fault, at every moment
     Sweep(SweepArguments),
+    /// Find the moment at which the failure of a seed or script became inevitable
+    ///
+    /// Repeats the play up to a moment and varies what follows: timings of the network are drawn anew, half of the later steps
+    /// are left out, and often there is one more fault. The largest rise in how often it fails is the moment. The exit status
+    /// is 2 if nothing fails.
+    Why(WhyArguments),
     /// Merge results of `turnstile explore --json`
     Merge(MergeArguments),
     /// Measure which parts of the protocol the scenarios cover
@@ -235,6 +242,7 @@ fn main() -> ExitCode {
         Command::Ticket(arguments) => ticket(&arguments),
         Command::Token(arguments) => token(&arguments),
         Command::Up(arguments) => return up(arguments),
+        Command::Why(arguments) => why(&arguments),
         Command::Wrapper(arguments) => wrapper(&arguments),
         Command::FakeWrapper(arguments) => return run_wrapper(*arguments),
     };

@@ -75,4 +75,5 @@ mod target;
 pub(crate) mod tokens;
 pub(crate) mod up;
 mod watching;
+pub(crate) mod why;
 pub(crate) mod wrapper;

@@ -270,7 +270,7 @@ fn simpler_text(text: &str) -> Vec<Value> {
 }
 
 /// Removes steps that are invalid without the removed ones. Returns `None` if the scenario cannot be repaired.
-pub(super) fn playable(mut scenario: Scenario) -> Option<Scenario> {
+pub(crate) fn playable(mut scenario: Scenario) -> Option<Scenario> {
     loop {
         let text = scenario.to_yaml();
         let Err(errors) = Scenario::parse(&text, Path::new("shrinking.yaml")) else {

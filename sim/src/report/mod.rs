@@ -55,7 +55,7 @@ pub use self::replay::{SeedReplay, program, replay_command, replay_in_real_time,
 pub use self::style::Status;
 pub use self::summary::Summary;
 pub use self::terminal::{FailureDetail, TerminalReporter, Verbosity};
-pub use self::timeline::TimelineReport;
+pub use self::timeline::{Mark, TimelineReport};
 pub use self::unclean::write_unclean;
 use crate::script::Verdict;
 use crate::suite::{Outcome, Play, Played};

@@ -63,6 +63,8 @@ pub struct Options {
     pub subject: Subject,
     /// One fault in addition to those of the script.
     pub fault: Option<TimedFault>,
+    /// Another seed of the network from a time on.
+    pub reseed: Option<Reseed>,
     /// The kind of world.
     pub world: WorldKind,
     /// Settling time after the last step.
@@ -88,6 +90,15 @@ pub enum Settling {
         /// Maximum time.
         at_most: Duration,
     },
+}
+
+/// Another seed of what is drawn for the network, from a time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reseed {
+    /// Time since the start of the run.
+    pub at: Duration,
+    /// The seed.
+    pub seed: u64,
 }
 
 /// A fault at a fixed time, independent of the steps.
@@ -305,6 +316,9 @@ fn play_in_monitored(
     }
     if let Some(TimedFault { at, kind }) = options.fault {
         player.arrange_timed_fault(at, kind);
+    }
+    if let Some(Reseed { at, seed }) = options.reseed {
+        player.arrange(at, move |world| world.reseed(seed));
     }
     let gone = play_to_the_end(&mut player, &options);
     let recorded = player.finish();

@@ -40,6 +40,8 @@ pub trait AnyWorld {
     fn now(&self) -> Timestamp;
     /// As [`World::streams`].
     fn streams(&self) -> Streams;
+    /// As [`World::reseed`]. Worlds that draw nothing for their network ignore it.
+    fn reseed(&mut self, _: u64) {}
     /// As [`World::set_listener`].
     fn set_listener(&mut self, listener: Listener);
 
@@ -160,6 +162,10 @@ impl AnyWorld for World {
 
     fn streams(&self) -> Streams {
         self.streams()
+    }
+
+    fn reseed(&mut self, seed: u64) {
+        self.reseed(seed);
     }
 
     fn set_listener(&mut self, listener: Listener) {

@@ -47,6 +47,11 @@ struct Departed {
     socket_removed: bool,
 }
 
+/// The label of the stream of a link's direction.
+fn label(from: usize, to: usize) -> String {
+    format!("link:{}:{}", address(from), address(to))
+}
+
 impl Fabric {
     pub(super) fn new(streams: Streams) -> Self {
         let config = KernelConfig::default()
@@ -83,10 +88,17 @@ impl Fabric {
 
     /// The direction from one host to another.
     pub(super) fn direction(&mut self, from: usize, to: usize) -> &mut Direction {
-        self.links.entry((from, to)).or_insert_with(|| {
-            let label = format!("link:{}:{}", address(from), address(to));
-            Direction::new(self.streams.stream(&label))
-        })
+        self.links
+            .entry((from, to))
+            .or_insert_with(|| Direction::new(self.streams.stream(&label(from, to))))
+    }
+
+    /// Draws the latencies of later packets from other streams.
+    pub(super) fn draw_from(&mut self, streams: Streams) {
+        self.streams = streams;
+        for ((from, to), direction) in &mut self.links {
+            direction.draw_from(streams.stream(&label(*from, *to)));
+        }
     }
 
     /// All directions in use so far.

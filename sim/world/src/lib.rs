@@ -293,6 +293,13 @@ impl World {
         self.streams
     }
 
+    /// Lets all that is drawn for the network from now on follow from another seed. Packets on their way still arrive when
+    /// they would, and hosts keep their streams until they start again.
+    pub fn reseed(&mut self, seed: u64) {
+        self.streams = Streams::new(seed);
+        self.fabric.draw_from(self.streams);
+    }
+
     /// A measure of work: how often time advanced, plus how often a host ran.
     pub fn steps(&self) -> u64 {
         self.steps

@@ -47,6 +47,11 @@ impl Direction {
         }
     }
 
+    /// Draws the latencies of later packets from `jitter`.
+    pub(super) fn draw_from(&mut self, jitter: ChaCha8Rng) {
+        self.jitter = jitter;
+    }
+
     /// Sends a packet. The latency is drawn in any case, so that a fault does not change those of later
     /// packets.
     pub(super) fn send(&mut self, now: Timestamp, number: u64, packet: Packet) {

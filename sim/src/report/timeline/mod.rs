@@ -21,6 +21,7 @@
 //! | `timeline.js` | the state of the view, keys, wheel and pointer |
 
 use std::io;
+use std::time::Duration;
 
 use serde::Serialize;
 use turnstile_events::world::WorldEvent;
@@ -77,7 +78,19 @@ const PACKED_DATA: &str = "packed";
 #[derive(Debug)]
 pub struct TimelineReport {
     is_only_play: bool,
+    mark: Option<Mark>,
     page: Option<String>,
+}
+
+/// A mark at a moment of a run.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// Time since the start of the run.
+    pub at: Duration,
+    /// A few words.
+    pub title: String,
+    /// What it means.
+    pub text: String,
 }
 
 impl TimelineReport {
@@ -85,8 +98,15 @@ impl TimelineReport {
     pub fn new(plays: usize) -> Self {
         Self {
             is_only_play: plays == 1,
+            mark: None,
             page: None,
         }
+    }
+
+    /// Lists a mark among the findings.
+    #[must_use]
+    pub fn marking(self, mark: Option<Mark>) -> Self {
+        Self { mark, ..self }
     }
 }
 
@@ -98,7 +118,15 @@ impl Reporter for TimelineReport {
         let Some(verdict) = worth_showing(played, self.is_only_play) else {
             return Ok(());
         };
-        let page = || page(verdict, &Heading::of(&played.play, replay), played.play.entry);
+        let mark = self.mark.as_ref();
+        let page = || {
+            marked_page(
+                verdict,
+                &Heading::of(&played.play, replay),
+                played.play.entry,
+                mark,
+            )
+        };
         self.page.get_or_insert_with(page);
         Ok(())
     }
@@ -225,6 +253,21 @@ struct FindingData {
     text: String,
 }
 
+impl FindingData {
+    /// A mark, which is listed among the findings.
+    fn marking(mark: &Mark) -> Self {
+        Self {
+            rule: mark.title.clone(),
+            protocol: Vec::new(),
+            line: 0,
+            at_us: microseconds(mark.at),
+            message: None,
+            expected: String::new(),
+            text: mark.text.clone(),
+        }
+    }
+}
+
 impl<'a> Data<'a> {
     /// The data of a run that are packed as a whole. `source` is the text of `scenario`.
     pub fn to_pack(
@@ -290,10 +333,19 @@ impl<'a> Data<'a> {
 
 /// The page of a run of a scenario.
 pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
+    marked_page(verdict, heading, entry, None)
+}
+
+/// As [`page`], with a mark among the findings.
+fn marked_page(verdict: &Verdict, heading: &Heading, entry: &Entry, mark: Option<&Mark>) -> String {
     let source = Source::of(entry);
     let is_long = verdict.trace.records().len() > LONG;
     let picture = Picture::of(verdict);
-    let data = Data::of(verdict, picture, heading, &source, &entry.scenario, true);
+    let mut data = Data::of(verdict, picture, heading, &source, &entry.scenario, true);
+    if let Some(mark) = mark {
+        data.findings.push(FindingData::marking(mark));
+        data.findings.sort_by_key(|finding| finding.at_us);
+    }
     if is_long {
         let data = packed(&data);
         let begin = format!("turnstileData(document.getElementById(\"{PACKED_DATA}\").textContent);\n");

@@ -1,0 +1,220 @@
+//! Finds the moment at which a failure became inevitable: repeats a play up to a moment, varies what follows, and counts
+//! how often the failure is still there.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `moments` | the moments of a play, and the steps that had begun |
+//! | `variation` | what follows a moment, drawn anew |
+//! | `search` | which moments to look at |
+//! | `terminal` | the curve on a terminal |
+//!
+//! Nothing here depends on the clock or on the order in which plays end: the same play, seed and numbers give the same
+//! curve.
+
+mod moments;
+mod search;
+mod terminal;
+mod variation;
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use serde::Serialize;
+use turnstile_scenarios::Scenario;
+
+use self::moments::Instant;
+use self::search::Search;
+pub use self::terminal::write_curve;
+use self::variation::Variation;
+use crate::report::finding::LabelledFinding;
+use crate::script::{Options, Verdict};
+use crate::suite;
+use crate::workers;
+
+/// How thoroughly to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Number of variations of what follows a moment.
+    pub variations: u32,
+    /// Most moments to look at.
+    pub moments: usize,
+    /// Number of threads.
+    pub jobs: NonZeroUsize,
+}
+
+/// How likely a failure is from each of some moments on.
+#[derive(Debug, Serialize)]
+pub struct Curve {
+    /// The violated oracle.
+    pub rule: String,
+    /// The name of the affected message in the script, if the finding is about a message.
+    pub message: Option<String>,
+    /// What happened.
+    pub text: String,
+    /// Time of the finding since the start of the run.
+    #[serde(rename = "atUs", serialize_with = "microseconds")]
+    pub at: Duration,
+    /// The moments, in order of time.
+    pub moments: Vec<Moment>,
+    /// Where the failure became inevitable; `None` if no moment made it more likely.
+    pub jump: Option<Jump>,
+}
+
+/// How likely a failure is if everything up to a moment is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// Time since the start of the run.
+    #[serde(rename = "atUs", serialize_with = "microseconds")]
+    pub at: Duration,
+    /// The last event up to then.
+    pub event: String,
+    /// How many variations had the failure.
+    pub failed: u32,
+    /// How many variations had an outcome.
+    pub of: u32,
+}
+
+/// The largest rise between two moments that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Jump {
+    /// The moment before, since the start of the run.
+    #[serde(rename = "afterUs", serialize_with = "microseconds")]
+    pub after: Duration,
+    /// The moment from which on the failure was likely.
+    #[serde(rename = "atUs", serialize_with = "microseconds")]
+    pub at: Duration,
+    /// The events after the moment before, up to this one.
+    pub events: Vec<String>,
+    /// Index of the first of these events in the trace.
+    pub record: usize,
+}
+
+/// Why there is no curve.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum NoCurve {
+    /// The play has no finding.
+    #[error("it passes: there is no failure to explain")]
+    Passes,
+    /// Variations leave steps out, so what a script says of them does not apply.
+    #[error(
+        "only its own expectations fail, and these do not apply to variations; no rule for all runs is violated"
+    )]
+    OnlyExpectations,
+    /// The search was stopped before it looked at two moments.
+    #[error("interrupted before there was a result")]
+    Interrupted,
+}
+
+fn microseconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(at.as_micros()).unwrap_or(u64::MAX))
+}
+
+impl Moment {
+    /// The share of variations with the failure, from 0 to 1.
+    pub fn share(&self) -> f64 {
+        f64::from(self.failed) / f64::from(self.of.max(1))
+    }
+}
+
+/// Draws the curve of the first violation of an oracle in `verdict`, which is that of `scenario` played with `options`.
+/// Calls `progress` with the number of moments looked at, and stops early if it breaks.
+///
+/// # Errors
+///
+/// There is no such violation, or it was stopped before there was a result.
+pub fn curve(
+    scenario: &Scenario,
+    options: Options,
+    verdict: &Verdict,
+    effort: Effort,
+    mut progress: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<Curve, NoCurve> {
+    let finding = explained(verdict)?;
+    let instants = moments::instants(verdict, scenario.steps.len(), finding.at);
+    let mut search = Search::over(instants.len(), effort.moments);
+    while let Some(index) = search.next() {
+        let (failed, of) = outcomes(scenario, options, &instants[index], index, &finding, effort);
+        if progress(search.looked_at()).is_break() {
+            break;
+        }
+        search.found(index, failed, of);
+    }
+    let found = search.into_found();
+    if found.len() < 2 {
+        return Err(NoCurve::Interrupted);
+    }
+    let records = verdict.trace.records();
+    let line = |record: usize| records[record].line(&verdict.labels);
+    let jump = search::jump(&found).map(|(before, after)| {
+        let first = instants[before].records;
+        Jump {
+            after: instants[before].at,
+            at: instants[after].at,
+            events: (first..instants[after].records).map(line).collect(),
+            record: first,
+        }
+    });
+    let moments = found.iter().map(|(index, (failed, of))| Moment {
+        at: instants[*index].at,
+        event: line(instants[*index].records - 1),
+        failed: *failed,
+        of: *of,
+    });
+    Ok(Curve {
+        moments: moments.collect(),
+        rule: finding.rule,
+        message: finding.label,
+        text: finding.text,
+        at: finding.at,
+        jump,
+    })
+}
+
+/// The first violation of an oracle.
+fn explained(verdict: &Verdict) -> Result<LabelledFinding, NoCurve> {
+    if verdict.findings.is_empty() {
+        return Err(NoCurve::Passes);
+    }
+    let mut findings = LabelledFinding::all(verdict);
+    findings
+        .find(|finding| finding.line().is_none())
+        .ok_or(NoCurve::OnlyExpectations)
+}
+
+/// Plays the variations from a moment on. Returns how many have the failure, and how many have an outcome.
+fn outcomes(
+    scenario: &Scenario,
+    options: Options,
+    instant: &Instant,
+    index: usize,
+    finding: &LabelledFinding,
+    effort: Effort,
+) -> (u32, u32) {
+    let (mut failed, mut of) = (0, 0);
+    workers::in_order(
+        0..effort.variations,
+        effort.jobs,
+        |number| {
+            let variation = Variation::draw(scenario, options.seed, instant, (index, number));
+            let options = variation.options(options);
+            let verdict = suite::play_safely(&variation.scenario, options).ok()?;
+            Some(LabelledFinding::all(&verdict).any(|other| is_the_same(finding, &other)))
+        },
+        |_| {},
+        |has_failed| {
+            of += u32::from(has_failed.is_some());
+            failed += u32::from(has_failed == Some(true));
+            ControlFlow::Continue(())
+        },
+    );
+    (failed, of)
+}
+
+/// Whether two findings are about the same rule and the same message of the script.
+fn is_the_same(one: &LabelledFinding, other: &LabelledFinding) -> bool {
+    one.rule == other.rule && one.label == other.label
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Which moments to look at: some that are far apart, and then those between which the failure becomes likelier.
+
+use std::collections::BTreeMap;
+
+/// The number of moments to begin with.
+const COARSE: usize = 8;
+/// The smallest rise between two moments that is worth a look at those between.
+const WORTH: f64 = 0.1;
+
+/// How many variations failed, and how many had an outcome.
+pub(super) type Counts = (u32, u32);
+
+/// A search over numbered moments.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// Moments to look at, the next one last.
+    planned: Vec<usize>,
+    found: BTreeMap<usize, Counts>,
+    most: usize,
+}
+
+impl Search {
+    /// A search over `count` moments that looks at no more than `most`.
+    pub(super) fn over(count: usize, most: usize) -> Self {
+        let coarse = COARSE.min(count).min(most);
+        let last = count.saturating_sub(1);
+        let mut planned: Vec<usize> = (0..coarse)
+            .map(|number| number * last / coarse.saturating_sub(1).max(1))
+            .collect();
+        planned.dedup();
+        planned.reverse();
+        Self {
+            planned,
+            found: BTreeMap::new(),
+            most,
+        }
+    }
+
+    /// The moment to look at next; `None` if the search is over.
+    pub(super) fn next(&mut self) -> Option<usize> {
+        if self.found.len() >= self.most {
+            return None;
+        }
+        self.planned.pop().or_else(|| self.between())
+    }
+
+    /// Takes the result of a moment.
+    pub(super) fn found(&mut self, index: usize, failed: u32, of: u32) {
+        self.found.insert(index, (failed, of));
+    }
+
+    /// The number of moments looked at.
+    pub(super) fn looked_at(&self) -> usize {
+        self.found.len()
+    }
+
+    /// The results by moment.
+    pub(super) fn into_found(self) -> Vec<(usize, Counts)> {
+        self.found.into_iter().collect()
+    }
+
+    /// The middle of the two moments with the largest rise that have others between them.
+    fn between(&self) -> Option<usize> {
+        let moments: Vec<(usize, f64)> = self
+            .found
+            .iter()
+            .map(|(index, counts)| (*index, share(*counts)))
+            .collect();
+        let gaps = moments.windows(2).filter_map(|pair| {
+            let [(left, low), (right, high)] = pair else {
+                return None;
+            };
+            let is_open = right - left > 1 && high - low >= WORTH;
+            is_open.then_some((high - low, left + (right - left) / 2))
+        });
+        // Of equal rises, the first.
+        gaps.reduce(|best, other| if other.0 > best.0 { other } else { best })
+            .map(|(_, middle)| middle)
+    }
+}
+
+/// The moments before and after the largest rise, of equal ones the last: the failure was not certain before it. `None` if
+/// nothing rises.
+pub(super) fn jump(found: &[(usize, Counts)]) -> Option<(usize, usize)> {
+    let rises = found.windows(2).filter_map(|pair| {
+        let [(left, low), (right, high)] = pair else {
+            return None;
+        };
+        let rise = share(*high) - share(*low);
+        (rise > 0.0).then_some((rise, (*left, *right)))
+    });
+    rises
+        .reduce(|best, other| if other.0 >= best.0 { other } else { best })
+        .map(|(_, moments)| moments)
+}
+
+fn share((failed, of): Counts) -> f64 {
+    f64::from(failed) / f64::from(of.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Searches moments whose failures are given, out of 10 each.
+    fn searched(failures: &[u32], most: usize) -> Vec<(usize, Counts)> {
+        let mut search = Search::over(failures.len(), most);
+        while let Some(index) = search.next() {
+            search.found(index, failures[index], 10);
+        }
+        search.into_found()
+    }
+
+    #[test]
+    fn a_step_of_the_curve_is_found_between_any_two_moments() {
+        for place in 1..200 {
+            let failures: Vec<u32> = (0..200).map(|index| if index < place { 1 } else { 10 }).collect();
+            let found = searched(&failures, 30);
+            assert_eq!(jump(&found), Some((place - 1, place)));
+        }
+    }
+
+    #[test]
+    fn a_flat_curve_has_no_jump_and_is_looked_at_coarsely() {
+        let found = searched(&[10; 500], 40);
+        assert_eq!(found.len(), COARSE);
+        assert_eq!(jump(&found), None);
+    }
+
+    #[test]
+    fn no_more_moments_are_looked_at_than_asked_for() {
+        let failures: Vec<u32> = (0..100).map(|index| index / 10).collect();
+        assert_eq!(searched(&failures, 12).len(), 12);
+        assert_eq!(searched(&failures[..1], 12), [(0, (0, 10))]);
+        assert_eq!(searched(&[], 12), []);
+    }
+
+    #[test]
+    fn of_equal_rises_the_last_one_is_the_jump() {
+        let found = [(0, (0, 10)), (1, (5, 10)), (2, (5, 10)), (3, (10, 10))];
+        assert_eq!(jump(&found), Some((2, 3)));
+    }
+}
