@@ -2,13 +2,14 @@
 //! ended.
 //!
 //! A wrapper whose connection died silently does not receive the order to stop and continues its turn. It still regards
-//! its ingest as open. That is no violation.
+//! its ingest as open. That is no violation. Neither is a turn whose message has ended by an answer that a script sent in the
+//! wrapper's name: the server stops nothing then, and the wrapper goes on.
 
 use serde_json::json;
 
-use super::history::History;
+use super::history::{History, kilo};
 use super::{Check, Finding, Moment, Oracle};
-use crate::parties::host_of;
+use crate::parties::{host_of, is_wrapper};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
@@ -25,7 +26,7 @@ fn check(history: &History) -> Vec<Finding> {
     let text = match &history.waiters {
         None => "the gateway did not report its requests".to_owned(),
         Some(waiters) if waiters["tags"] == json!([]) && waiters["liveResponses"] == 0 => return Vec::new(),
-        Some(_) if has_unreachable_wrapper(history) => return Vec::new(),
+        Some(_) if has_unreachable_wrapper(history) || has_forged_end(history) => return Vec::new(),
         Some(waiters) => format!("the gateway still has {waiters}"),
     };
     vec![ORACLE.finding(&ids(["R6.25", "R7.13"]), history.end, None, text)]
@@ -40,11 +41,44 @@ fn has_unreachable_wrapper(history: &History) -> bool {
     })
 }
 
+/// Whether a message has ended by an answer that no wrapper sent.
+fn has_forged_end(history: &History) -> bool {
+    history.sessions().iter().any(|session| {
+        let forged = session
+            .wrapper_frames()
+            .filter(|(ingest, _)| !is_wrapper(&ingest.party));
+        let mut answers = forged.filter_map(|(_, frame)| match kilo(&frame.name, &frame.data)? {
+            ("message.updated", properties) => properties["info"]["id"].as_str(),
+            _ => None,
+        });
+        answers.any(|id| {
+            let mut ends = session.ends.iter();
+            ends.any(|end| end.data["assistantMessageId"] == id)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use crate::oracle::written::Writer;
+
+    #[test]
+    fn a_turn_may_go_on_whose_message_ended_by_a_forged_answer() {
+        for (ended_by, is_found) in [("forged", false), ("other", true)] {
+            let mut writer = Writer::at_work();
+            writer.impostor_answers(1, "m1", "forged");
+            writer.completed_with("m1", json!({"assistantMessageId": ended_by}));
+            writer.waiters(json!({"tags": [{"tag": "t", "count": 1}], "liveResponses": 1}));
+            let judged = writer.judged();
+            assert_eq!(
+                judged.contains(&"gateway-is-empty".to_owned()),
+                is_found,
+                "{ended_by}"
+            );
+        }
+    }
 
     #[test]
     fn a_request_left_at_the_gateway_and_a_missing_report_are_found() {
