@@ -234,8 +234,7 @@ impl<'a> Data<'a> {
         source: &Source,
         scenario: &Scenario,
     ) -> Self {
-        let is_long = verdict.trace.records().len() > LONG;
-        Self::of(verdict, picture, heading, source, scenario, is_long)
+        Self::of(verdict, picture, heading, source, scenario, is_long(verdict))
     }
 
     fn of(
@@ -288,13 +287,17 @@ impl<'a> Data<'a> {
     }
 }
 
+/// Whether the data of a run are packed as a whole.
+fn is_long(verdict: &Verdict) -> bool {
+    verdict.trace.records().len() > LONG
+}
+
 /// The page of a run of a scenario.
 pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
     let source = Source::of(entry);
-    let is_long = verdict.trace.records().len() > LONG;
     let picture = Picture::of(verdict);
     let data = Data::of(verdict, picture, heading, &source, &entry.scenario, true);
-    if is_long {
+    if is_long(verdict) {
         let data = packed(&data);
         let begin = format!("turnstileData(document.getElementById(\"{PACKED_DATA}\").textContent);\n");
         let data = format!("<script type=\"text/plain\" id=\"{PACKED_DATA}\">{data}</script>\n");
