@@ -32,8 +32,7 @@ pub fn write_curve(out: &mut impl Write, curve: &Curve) -> io::Result<()> {
         let mark = if is_jump { "→" } else { " " };
         writeln!(
             out,
-            "{mark} {:>12} s  {:>3} of {:<3} {} {QUIET}{}{QUIET:#}",
-            seconds(moment.at),
+            "{mark} {:>3} of {:<3} {} {QUIET}{}{QUIET:#}",
             moment.failed,
             moment.of,
             bar(moment),

@@ -47,13 +47,30 @@ function showFinding({ at_us, message, line, expected, text, protocol }) {
   const parts = [];
   const part = (term, value) => {
     parts.push(Object.assign(document.createElement("dt"), { textContent: term }));
-    parts.push(Object.assign(document.createElement("dd"), { textContent: value }));
+    const shown = document.createElement("dd");
+    shown.append(...prose(value));
+    parts.push(shown);
   };
   if (line > 0) part("line", String(line));
   if (expected) part("expected", expected);
   part("actual", text);
   for (const [id, rule] of protocol) part(id, rule);
   page["details-finding"].replaceChildren(...parts);
+}
+
+/** A text as nodes: its parts marked as `code`, **strong** or *emphasized* become elements. */
+function prose(text) {
+  const nodes = [];
+  let end = 0;
+  for (const marked of text.matchAll(/`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*/g)) {
+    const [whole, code, strong, emphasized] = marked;
+    const name = code ? "code" : strong ? "strong" : "em";
+    nodes.push(text.slice(end, marked.index));
+    nodes.push(Object.assign(document.createElement(name), { textContent: code ?? strong ?? emphasized }));
+    end = marked.index + whole.length;
+  }
+  nodes.push(text.slice(end));
+  return nodes;
 }
 
 function showFold({ fold }) {

@@ -19,25 +19,37 @@ function fillHeader() {
   fact(`${lapse(run.played_us)} of steps, ${lapse(run.elapsed_us)} in all`);
   fact("digest ", run.digest.slice(0, 12));
   fact("", run.replay, "replay");
-  run.findings.forEach((finding, index) => {
+  fillFindings();
+}
+
+/** Lists the findings. Those that say the same are one entry, which leads to the first. */
+function fillFindings() {
+  const alike = Map.groupBy(run.findings.keys(), (index) => {
+    const { rule, text } = run.findings[index];
+    return JSON.stringify([rule, text]);
+  });
+  for (const [first, ...others] of alike.values()) {
+    const finding = run.findings[first];
     const button = document.createElement("button");
-    const part = (name, text, look) => {
-      const made = Object.assign(document.createElement(name), { textContent: text });
+    const part = (name, content, look) => {
+      const made = document.createElement(name);
+      made.append(...content);
       if (look) made.className = look;
       button.append(made);
     };
     button.type = "button";
-    part("span", `${seconds(finding.at_us)} s`, "when");
-    part("b", finding.rule);
-    part("span", finding.text);
+    part("span", [`${seconds(finding.at_us)} s`], "when");
+    part("b", [finding.rule]);
+    part("span", prose(finding.text));
+    if (others.length > 0) part("span", [`${others.length + 1} times`], "when");
     button.addEventListener("click", () => {
-      const place = shown.findingRows.find(([, known]) => known === index);
+      const place = shown.findingRows.find(([, known]) => known === first);
       if (place) select(place[0]);
     });
     const item = document.createElement("li");
     item.append(button);
     page.findings.append(item);
-  });
+  }
 }
 
 function fillFilters() {

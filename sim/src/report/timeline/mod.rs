@@ -277,8 +277,7 @@ impl<'a> Data<'a> {
         source: &Source,
         scenario: &Scenario,
     ) -> Self {
-        let is_long = verdict.trace.records().len() > LONG;
-        Self::of(verdict, picture, heading, source, scenario, is_long)
+        Self::of(verdict, picture, heading, source, scenario, is_long(verdict))
     }
 
     fn of(
@@ -331,6 +330,11 @@ impl<'a> Data<'a> {
     }
 }
 
+/// Whether the data of a run are packed as a whole.
+fn is_long(verdict: &Verdict) -> bool {
+    verdict.trace.records().len() > LONG
+}
+
 /// The page of a run of a scenario.
 pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
     marked_page(verdict, heading, entry, None)
@@ -339,14 +343,13 @@ pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
 /// As [`page`], with a mark among the findings.
 fn marked_page(verdict: &Verdict, heading: &Heading, entry: &Entry, mark: Option<&Mark>) -> String {
     let source = Source::of(entry);
-    let is_long = verdict.trace.records().len() > LONG;
     let picture = Picture::of(verdict);
     let mut data = Data::of(verdict, picture, heading, &source, &entry.scenario, true);
     if let Some(mark) = mark {
         data.findings.push(FindingData::marking(mark));
         data.findings.sort_by_key(|finding| finding.at_us);
     }
-    if is_long {
+    if is_long(verdict) {
         let data = packed(&data);
         let begin = format!("turnstileData(document.getElementById(\"{PACKED_DATA}\").textContent);\n");
         let data = format!("<script type=\"text/plain\" id=\"{PACKED_DATA}\">{data}</script>\n");
