@@ -2,15 +2,14 @@
 //! ended.
 //!
 //! A wrapper whose connection died silently does not receive the order to stop and continues its turn. It still regards
-//! its ingest as open. That is no violation. Neither is a turn whose message another report ended while its run goes on:
-//! the end of a message orders no wrapper to stop.
+//! its ingest as open. That is no violation. Neither is a turn whose message has ended by an answer that a script sent in the
+//! wrapper's name: the server stops nothing then, and the wrapper goes on.
 
 use serde_json::json;
 
-use super::fences::Fences;
-use super::history::{Fence, History, SessionHistory};
+use super::history::{History, kilo};
 use super::{Check, Finding, Moment, Oracle};
-use crate::parties::host_of;
+use crate::parties::{host_of, is_wrapper};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
@@ -27,8 +26,7 @@ fn check(history: &History) -> Vec<Finding> {
     let text = match &history.waiters {
         None => "the gateway did not report its requests".to_owned(),
         Some(waiters) if waiters["tags"] == json!([]) && waiters["liveResponses"] == 0 => return Vec::new(),
-        Some(_) if has_unreachable_wrapper(history) => return Vec::new(),
-        Some(_) if history.sessions().iter().any(has_turn_without_message) => return Vec::new(),
+        Some(_) if has_unreachable_wrapper(history) || has_forged_end(history) => return Vec::new(),
         Some(waiters) => format!("the gateway still has {waiters}"),
     };
     vec![ORACLE.finding(&ids(["R6.25", "R7.13"]), history.end, None, text)]
@@ -38,25 +36,26 @@ fn check(history: &History) -> Vec<Finding> {
 fn has_unreachable_wrapper(history: &History) -> bool {
     let mut ingests = history.ingests.iter();
     ingests.any(|ingest| {
-        let host = host_of(&ingest.party);
-        ingest.closed_at.is_none() && history.faults.may_have_died(host, ingest.opened_at)
+        let broken_until = history.faults.broken_until(host_of(&ingest.party));
+        ingest.closed_at.is_none() && ingest.opened_at <= broken_until
     })
 }
 
-/// Whether a report ended a message of a run that goes on: its wrapper is connected, and the wire shows no end of it. Its
-/// turn may still be at work if the report was not its own.
-fn has_turn_without_message(session: &SessionHistory) -> bool {
-    let fences = Fences::of(session);
-    let connected = session.ingests().filter(|ingest| {
-        ingest.closed_at.is_none() && fences.stale_from(ingest.fence.generation) > session.run.end
-    });
-    let mut reported = session
-        .ends
-        .iter()
-        .filter(|end| end.data["completionSource"] == "assistant_message_event")
-        .filter_map(|end| session.run_of(end.message()?, end.at + session.run.time_error()));
-    let connected: Vec<&Fence> = connected.map(|ingest| &ingest.fence).collect();
-    reported.any(|fence| connected.contains(&fence))
+/// Whether a message has ended by an answer that no wrapper sent.
+fn has_forged_end(history: &History) -> bool {
+    history.sessions().iter().any(|session| {
+        let forged = session
+            .wrapper_frames()
+            .filter(|(ingest, _)| !is_wrapper(&ingest.party));
+        let mut answers = forged.filter_map(|(_, frame)| match kilo(&frame.name, &frame.data)? {
+            ("message.updated", properties) => properties["info"]["id"].as_str(),
+            _ => None,
+        });
+        answers.any(|id| {
+            let mut ends = session.ends.iter();
+            ends.any(|end| end.data["assistantMessageId"] == id)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -66,21 +65,18 @@ mod tests {
     use crate::oracle::written::Writer;
 
     #[test]
-    fn a_turn_whose_message_another_report_ended_may_go_on_with_its_run() {
-        for (is_interrupted, rules) in [(false, &[][..]), (true, &["gateway-is-empty"])] {
+    fn a_turn_may_go_on_whose_message_ended_by_a_forged_answer() {
+        for (ended_by, is_found) in [("forged", false), ("other", true)] {
             let mut writer = Writer::at_work();
-            if is_interrupted {
-                writer.interrupts(200);
-                writer.is_at_the_moment(|writer| {
-                    writer.interrupted("m1");
-                    writer.is_killed(1);
-                    writer.is_aborted("wr_1");
-                });
-            } else {
-                writer.completed("m1");
-            }
+            writer.impostor_answers(1, "m1", "forged");
+            writer.completed_with("m1", json!({"assistantMessageId": ended_by}));
             writer.waiters(json!({"tags": [{"tag": "t", "count": 1}], "liveResponses": 1}));
-            assert_eq!(writer.judged(), rules, "{is_interrupted}");
+            let judged = writer.judged();
+            assert_eq!(
+                judged.contains(&"gateway-is-empty".to_owned()),
+                is_found,
+                "{ended_by}"
+            );
         }
     }
 

@@ -17,13 +17,13 @@ use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "replay-is-exact",
-    rule: "A stream contains every kept event after its starting point, in its last version, none twice, then \
-        `connected`, and no event of another session. An event that is kept keeps its time.",
+    rule: "A stream contains every kept event after its starting point that passes its filters, in its last version, none \
+        twice, then `connected`, and no event of another session. An event that is kept keeps its time.",
     why: "A client shows only what its stream contains. A gap, a duplicate or an outdated version stays on its \
         screen until it reconnects.",
     moment: Moment::Always,
     protocol: &ids([
-        "R9.3", "R9.4", "R9.15", "R9.18", "R9.19", "R9.22", "R9.20", "R9.23", "R9.27", "R9.70",
+        "R9.3", "R9.4", "R9.9", "R9.15", "R9.18", "R9.19", "R9.22", "R9.20", "R9.23", "R9.27", "R9.70",
     ]),
     check: Check::Sessions(check),
 };
@@ -39,6 +39,17 @@ pub(super) fn is_connected(event: &StreamEvent) -> bool {
 /// Live versions of entities by the id of their row, in the order of the times that the server reports. Those with one
 /// time are in the order of each stream, one stream after the other.
 type Versions<'a> = BTreeMap<u64, Vec<Version<'a>>>;
+
+/// Whether the wrapper sent a version more often than any stream showed it, so that it may have replaced others unseen.
+fn was_sent_unshown(version: &StreamEvent, known: &[Version], session: &SessionHistory) -> bool {
+    let frames = session.wrapper_frames().map(|(_, frame)| frame);
+    let sent = frames.filter(|frame| *frame.name == *version.name && frame.data == version.data);
+    let mut shown = BTreeMap::<usize, usize>::new();
+    for known in known.iter().filter(|known| known.event.data == version.data) {
+        *shown.entry(known.stream).or_default() += 1;
+    }
+    sent.count() > shown.into_values().max().unwrap_or_default()
+}
 
 /// A version of an entity on a stream.
 struct Version<'a> {
@@ -72,10 +83,11 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         findings.extend(view.foreign_events());
         findings.extend(view.silence(session));
         if view.stream.is_filtered {
+            findings.extend(view.gap(session));
             continue;
         }
         findings.extend(view.misplaced_events());
-        findings.extend(view.stale_versions(&versions, session.run.time_error()));
+        findings.extend(view.stale_versions(&versions, session));
         findings.extend(view.duplicates(session));
         findings.extend(view.gap(session));
     }
@@ -226,7 +238,8 @@ impl<'a> View<'a> {
     }
 
     /// Findings about replayed versions of entities that were replaced before the stream was requested.
-    fn stale_versions(&self, versions: &Versions, time_error: Duration) -> Vec<Finding> {
+    fn stale_versions(&self, versions: &Versions, session: &SessionHistory) -> Vec<Finding> {
+        let time_error = session.run.time_error();
         // The stream was requested after the events that it replays.
         let newest = self
             .replayed()
@@ -246,6 +259,7 @@ impl<'a> View<'a> {
             let before_last = known.partition_point(|version| version.event.at < last.event.at);
             let is_it = |version: &Version| version.event.data == seen.event.data;
             known.iter().any(is_it)
+                && !was_sent_unshown(&seen.event, known, session)
                 && !later.iter().any(is_it)
                 && !possibly_last(&known[before_last..]).contains(&&seen.event.data)
         };
@@ -285,7 +299,8 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    /// The finding about the first event of the log that the stream should contain and lacks.
+    /// The finding about the first event of the log that the stream should contain and lacks. A filtered stream contains
+    /// what passes its filters.
     fn gap(&self, session: &SessionHistory) -> Option<Finding> {
         let log = session.log.as_ref()?;
         let shown: BTreeSet<u64> = self.shown.iter().map(|seen| seen.event.id).collect();
@@ -306,8 +321,10 @@ impl<'a> View<'a> {
         } else {
             firsts().max()?
         };
-        let is_missing =
-            |event: &&&StreamEvent| event.id > from && event.id <= upto && !shown.contains(&event.id);
+        let filters = &self.stream.filters;
+        let is_missing = |event: &&&StreamEvent| {
+            event.id > from && event.id <= upto && !shown.contains(&event.id) && filters.admits(event)
+        };
         let missing = log.iter().find(is_missing)?;
         let later = self.shown.iter().find(|seen| seen.event.id > missing.id);
         let (at, what) = match later {

@@ -36,6 +36,29 @@ fn a_gap_in_a_replay_and_unrequested_events_are_found() {
 }
 
 #[test]
+fn a_filtered_stream_contains_what_passes_its_filters() {
+    let completed = "eventTypes=cloud.message.completed,complete";
+    for (asked, shown, expected) in [
+        (completed, &[2_usize][..], &NOTHING[..]),
+        (completed, &[], &FOUND),
+        ("executionIds=exc_1", &[], &NOTHING),
+        ("startTime=0", &[0, 1, 2, 3], &NOTHING),
+        ("startTime=0", &[0, 2, 3], &FOUND),
+        ("endTime=0", &[], &NOTHING),
+        // What passes a filter that cannot be read is unknown.
+        ("startTime=soon", &[], &NOTHING),
+    ] {
+        let mut writer = ended();
+        writer.client_opens_with("late", &format!("fromId=0&{asked}"));
+        for place in shown {
+            writer.client_receives("late", *place);
+        }
+        writer.client_receives_unkept("late", "connected", json!({"cloudStatus": {"type": "ready"}}));
+        assert_eq!(writer.judged(), expected, "{asked} {shown:?}");
+    }
+}
+
+#[test]
 fn an_event_that_is_lost_between_replay_and_live_is_found() {
     let mut writer = ended();
     writer.client_replays("late", 0, 0..4);
@@ -73,6 +96,32 @@ fn a_replay_with_an_outdated_version_of_an_entity_is_found() {
     }
     writer.client_is_connected("late");
     assert_eq!(writer.judged(), FOUND);
+}
+
+#[test]
+fn a_version_that_returned_while_no_client_saw_it_may_be_replayed() {
+    let mut writer = Writer::started("m1");
+    writer.bound(1);
+    writer.opens_ingest(1);
+    for changes in [json!({}), json!({"completed": 1})] {
+        writer.wrapper_sends_assistant(1, "m1", "a1", changes.clone());
+        writer.assistant("m1", "a1", changes);
+    }
+    for (returns, expected) in [(false, &FOUND[..]), (true, &NOTHING)] {
+        let mut writer = writer.clone();
+        if returns {
+            writer.wrapper_sends_assistant(1, "m1", "a1", json!({}));
+        }
+        writer.turn("m1");
+        let first_version = writer.version("a1", 0);
+        writer.client_opens("late", 0);
+        writer.client_receives_frame("late", first_version);
+        for place in 1..5 {
+            writer.client_receives("late", place);
+        }
+        writer.client_is_connected("late");
+        assert_eq!(writer.judged(), expected, "{returns}");
+    }
 }
 
 #[test]

@@ -274,6 +274,16 @@ impl Writer {
         self.observes(WRAPPER, Observation::FrameSent { socket, frame });
     }
 
+    /// A script opens an ingest under that generation in the wrapper's name, and sends an answer to a message.
+    pub(in crate::oracle) fn impostor_answers(&mut self, generation: u64, message: &str, id: &str) {
+        let party = "ingest:impostor";
+        let path = self.ingest_path(generation);
+        let socket = self.opens(party, path);
+        let data = assistant(message, id, json!({"completed": 1}));
+        let frame = json!({"streamEventType": "kilocode", "data": data});
+        self.observes(party, Observation::FrameSent { socket, frame });
+    }
+
     /// The wrapper of an imported execution sends an event.
     pub(in crate::oracle) fn imported_wrapper_sends(&mut self, execution: &str, name: &str, data: Value) {
         let socket = self.book().imported_ingests[execution];
