@@ -1,10 +1,10 @@
-//! Events of a world: the beginning and the end of faults.
+//! Events of a world: the beginning and the end of faults, and stalls of the machine.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use turnstile_fault::{Fault, Place};
 
-/// A fault that began or ended, caused by the caller, a scheduled action or the host itself.
+/// A fault that began or ended, caused by the caller, a scheduled action or the host itself; or a stall in real time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum WorldEvent {
@@ -22,6 +22,11 @@ pub enum WorldEvent {
     Ended {
         /// The place.
         place: Place,
+    },
+    /// In real time, the machine was late in running what was due. It is no fault of the run.
+    Stalled {
+        /// By how much in all since the last such event, in microseconds of the run's time.
+        stalled_us: u64,
     },
 }
 
@@ -70,7 +75,7 @@ impl WorldEvent {
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Began { fault, .. } => Some(fault),
-            Self::Ended { .. } => None,
+            Self::Ended { .. } | Self::Stalled { .. } => None,
         }
     }
 

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
+use turnstile_events::world::WorldEvent;
 use turnstile_fault::Lapse;
+use turnstile_judge::trace::{Record, What};
 use turnstile_scenarios::{Await, AwaitedEvent, Condition, Label, SESSION_NAME, SessionName, Spot};
 
 use super::HarnessError;
 use super::event_count::EventCount;
 use super::player::{Halt, Player};
+use super::view::View;
 
 impl Player<'_> {
     pub(super) fn wait_for(&mut self, wait: &Await, spot: Spot) -> Result<(), Halt> {
@@ -17,20 +21,20 @@ impl Player<'_> {
         let came_about = match &wait.condition {
             Condition::Gate(tag) => {
                 let tag = tag.to_string();
-                self.run_until(deadline, |view| view.is_parked(&tag))?
+                self.run_until_met(deadline, |view| view.is_parked(&tag))?
             }
             Condition::Message { of, is } => {
                 let message = self.awaited(of, spot)?;
-                self.run_until(deadline, |view| view.has_reached(&message, *is))?
+                self.run_until_met(deadline, |view| view.has_reached(&message, *is))?
             }
             Condition::Callback { of, times } => {
                 let message = self.awaited(of, spot)?;
-                self.run_until(deadline, |view| view.delivered(&message) >= times.get())?
+                self.run_until_met(deadline, |view| view.delivered(&message) >= times.get())?
             }
             Condition::Stream { of, times } => {
                 let mut events = self.awaited_events(of);
                 let recorder = self.stage.recorder.clone();
-                self.run_until(deadline, |_| {
+                self.run_until_met(deadline, |_| {
                     recorder.read(|trace| events.count(trace)) >= times.get()
                 })?
             }
@@ -59,6 +63,29 @@ impl Player<'_> {
         let (message, text) = self.unmet_condition(&wait.condition);
         let text = format!("within {} {text}", Lapse::from(limit));
         Err(self.fail_step(spot, message.as_deref(), text))
+    }
+
+    /// Runs until `met`, or until the deadline. A machine that is late meanwhile puts the deadline off by as much.
+    fn run_until_met(
+        &mut self,
+        deadline: Timestamp,
+        mut met: impl FnMut(&mut View) -> bool,
+    ) -> Result<bool, HarnessError> {
+        let first = self.stage.recorder.read(|trace| trace.records().len());
+        let mut put_off = Duration::ZERO;
+        loop {
+            if self.run_until(deadline + put_off, &mut met)? {
+                return Ok(true);
+            }
+            let stalled = self
+                .stage
+                .recorder
+                .read(|trace| stalled(&trace.records()[first..]));
+            if stalled <= put_off {
+                return Ok(false);
+            }
+            put_off = stalled;
+        }
     }
 
     /// By how much the queue of callbacks may delay what is awaited (R8.39). A script states times for a queue that delays
@@ -149,4 +176,13 @@ impl Player<'_> {
             }
         }
     }
+}
+
+/// By how much the machine was late in all during these records.
+fn stalled(records: &[Record]) -> Duration {
+    let stalls = records.iter().map(|record| match &record.what {
+        What::World(WorldEvent::Stalled { stalled_us }) => Duration::from_micros(*stalled_us),
+        _ => Duration::ZERO,
+    });
+    stalls.sum()
 }

@@ -309,7 +309,6 @@ fn play_in_monitored(
     )?;
     monitor.show(&stage.recorder);
     let context = stage.context();
-    let tolerance = stage.world.timing_tolerance();
     let mut player = Player::new(scenario, stage);
     if let Some(laid_out) = laid_out {
         player.register_stored(laid_out)?;
@@ -343,7 +342,7 @@ fn play_in_monitored(
             session: session.as_deref(),
             callback_prefix: &callback_prefix,
         };
-        findings.extend(expectations::check(scenario, &trace, &history, names, tolerance));
+        findings.extend(expectations::check(scenario, &trace, &history, names));
         findings.extend(oracle::judge(&history));
     }
     findings.sort_by_key(|finding| finding.at);

@@ -25,6 +25,14 @@ pub(super) struct Queued<'a> {
     pub(super) left: Option<&'a StreamEvent>,
 }
 
+impl Queued<'_> {
+    /// The latest time at which something was under way for it.
+    fn until(&self, session: &SessionHistory) -> Duration {
+        let run = session.run;
+        self.left.map_or(run.end, |left| left.at + run.time_error())
+    }
+}
+
 impl<'a> Queue<'a> {
     pub(super) fn of(session: &SessionHistory<'a>) -> Self {
         let mut queued: Vec<Queued> = Vec::new();
@@ -120,6 +128,32 @@ pub(super) struct Attempt<'a> {
     fence: Option<&'a Fence>,
 }
 
+/// The attempts to deliver a message, in order. A request to get ready names no message: one at a time near the report of
+/// the message before it, or of its own end, may be for another message.
+pub(super) struct Attempts<'a> {
+    all: Vec<Attempt<'a>>,
+    /// Whether the first one may be for the message before it.
+    is_first_open: bool,
+    /// Whether the last one may be for the message after it.
+    is_last_open: bool,
+}
+
+impl<'a> Attempts<'a> {
+    /// What is found however the attempts are read that may be for another message.
+    pub(super) fn find<T>(&self, find: impl Fn(&[Attempt<'a>]) -> Option<T>) -> Option<T> {
+        let from = 0..=usize::from(self.is_first_open);
+        let most = self.all.len();
+        let found = from.flat_map(|from| {
+            let until = most.saturating_sub(usize::from(self.is_last_open))..=most;
+            until.map(move |until| (from, until))
+        });
+        let found = found
+            .filter_map(|(from, until)| self.all.get(from..until))
+            .map(find);
+        found.collect::<Option<Vec<T>>>()?.into_iter().next()
+    }
+}
+
 /// A request of an attempt.
 struct Request<'a> {
     at: Duration,
@@ -130,14 +164,14 @@ struct Request<'a> {
     timeout: Duration,
 }
 
-/// The attempts to deliver a message that reached the wrapper from the time at which it was the head of the queue to
-/// `until`; `None` if a fault may have hidden one or cut one short.
+/// The attempts to deliver a message that reached the wrapper from the time at which it was the head of the queue until it
+/// left the queue; `None` if a fault may have hidden one or cut one short.
 pub(super) fn attempts<'a>(
     session: &SessionHistory<'a>,
-    message: &str,
+    queued: &Queued<'a>,
     head_from: Duration,
-    until: Duration,
-) -> Option<Vec<Attempt<'a>>> {
+) -> Option<Attempts<'a>> {
+    let until = queued.until(session);
     let transit = session.run.max_transit();
     let disturbed_from = head_from.saturating_sub(transit);
     if session
@@ -149,8 +183,10 @@ pub(super) fn attempts<'a>(
     {
         return None;
     }
+    // Before this time the message before it was the head.
+    let open_from = head_from.saturating_sub(session.run.time_error());
     let mut attempts: Vec<Attempt> = Vec::new();
-    for request in requests(session, message, head_from, until) {
+    for request in requests(session, queued.message, (open_from, head_from), until) {
         let unanswered_until = request.at + request.timeout;
         let answered_at = request.answer.map(|answer| answer.at);
         let failed_from = match answered_at {
@@ -193,8 +229,21 @@ pub(super) fn attempts<'a>(
             }),
         }
     }
+    let is_accepted_before = |place: usize| attempts[..place].iter().any(|attempt| attempt.is_accepted);
+    let left_at = queued.left.map_or(Duration::MAX, |left| left.at);
+    let is_after = |attempt: &Attempt| attempt.from > left_at && !attempt.has_turn;
+    let first_after = attempts.iter().position(is_after);
+    if let Some(place) = first_after.filter(|place| is_accepted_before(*place)) {
+        attempts.truncate(place);
+    }
     mark_cut_short(session, &mut attempts);
-    Some(attempts)
+    Some(Attempts {
+        is_first_open: attempts
+            .first()
+            .is_some_and(|first| first.from < head_from && !first.has_turn),
+        is_last_open: attempts.last().is_some_and(is_after),
+        all: attempts,
+    })
 }
 
 /// Whether a request without an answer certainly failed with its time-out: its wrapper held the answer back for
@@ -208,18 +257,30 @@ fn is_held_back(session: &SessionHistory, request: &Request) -> bool {
             .any(|(_, frame)| (request.at..=until).contains(&frame.at) && RunEnd::of_frame(frame).is_some())
 }
 
-/// The requests of the attempts to deliver a message, in order of arrival.
+/// The requests of the attempts to deliver a message, in order of arrival: from `head_from` on, and from `open_from` on those
+/// that are not certainly for another message.
 fn requests<'a>(
     session: &SessionHistory<'a>,
     message: &str,
-    head_from: Duration,
+    (open_from, head_from): (Duration, Duration),
     until: Duration,
 ) -> Vec<Request<'a>> {
     let profile = &session.run.context.profile;
+    let is_for_another = |prepared: &Preparation| {
+        let next = session
+            .preparations
+            .iter()
+            .map(|next| next.at)
+            .find(|at| *at > prepared.at);
+        let is_its_turn = |turn: &Delivery| turn.at >= prepared.at && next.is_none_or(|next| turn.at < next);
+        let mut turns = session.deliveries.iter();
+        turns.any(|turn| is_its_turn(turn) && turn.message != message)
+    };
     let prepared = session
         .preparations
         .iter()
-        .filter(|prepared| (head_from..=until).contains(&prepared.at))
+        .filter(|prepared| (open_from..=until).contains(&prepared.at))
+        .filter(|prepared| prepared.at >= head_from || !is_for_another(prepared))
         .map(|prepared: &&'a Preparation| Request {
             at: prepared.at,
             is_turn: false,

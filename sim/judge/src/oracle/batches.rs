@@ -246,7 +246,7 @@ impl<'s, 'a> Reading<'s, 'a> {
         let faults = &self.session.run.faults;
         let mut ingests = self.session.ingests();
         let is_released = ingests.all(|ingest| {
-            ingest.closed_at.is_some() || ingest.opened_at <= faults.broken_until(host_of(&ingest.party))
+            ingest.closed_at.is_some() || faults.may_have_died(host_of(&ingest.party), ingest.opened_at)
         });
         if let (Some((message, end)), true) = (self.last_end, self.unfinished.is_empty()) {
             self.add(message, end, self.earliest(), is_released);

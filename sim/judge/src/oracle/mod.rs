@@ -173,7 +173,7 @@ impl Oracle {
     }
 
     /// Something that happened at `late.at` instead of by `late.limit` at the latest, or never. In real time a small
-    /// excess is a warning.
+    /// excess is a warning, and so is one that is not larger than the machine was late meanwhile.
     fn finding_late(
         &self,
         run: &History,
@@ -184,15 +184,25 @@ impl Oracle {
     ) -> Finding {
         let Late { limit, at } = late;
         let excess = at.map(|at| at.saturating_sub(limit));
+        let stalled = at.map_or(Duration::ZERO, |at| run.stalls.before_and_in(limit, at));
         let ending = excess.map_or_else(String::new, |excess| format!(", {} too late", secs(excess)));
-        let is_small = excess.is_some_and(|excess| excess <= run.warned_lateness());
+        let cause = match stalled.is_zero() {
+            true => String::new(),
+            false => format!("; the machine was {} late meanwhile", secs(stalled)),
+        };
+        let is_small = excess.is_some_and(|excess| excess <= run.warned_lateness() + stalled);
         Finding {
             severity: if is_small {
                 Severity::Warning
             } else {
                 Severity::Violation
             },
-            ..self.finding(violated, limit.min(run.end), message, format!("{text}{ending}"))
+            ..self.finding(
+                violated,
+                limit.min(run.end),
+                message,
+                format!("{text}{ending}{cause}"),
+            )
         }
     }
 
@@ -365,6 +375,21 @@ mod tests {
             assert!(finding.text.ends_with(" s too late"), "{}", finding.text);
         }
         let oracle = &callback_times::ORACLE;
+        for (stalled, severity) in [(4200, Severity::Warning), (4100, Severity::Violation)] {
+            let mut run = History::default();
+            run.context.in_real_time = true;
+            run.context.timing_tolerance = tolerance;
+            run.stalls
+                .take(Duration::from_secs(6), Duration::from_millis(stalled));
+            run.stalls.take(Duration::from_secs(90), Duration::from_secs(10));
+            let late = Late {
+                limit: Duration::from_secs(3),
+                at: Some(Duration::from_secs(9)),
+            };
+            let finding = oracle.finding_late(&run, oracle.protocol, late, None, "it came");
+            assert_eq!(finding.severity, severity, "{stalled}");
+            assert!(finding.text.contains("; the machine was 4."), "{}", finding.text);
+        }
         let never = Late {
             limit: Duration::ZERO,
             at: None,

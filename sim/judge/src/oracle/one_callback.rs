@@ -346,6 +346,29 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_is_opened_before_the_restart_is_reported_is_one_with_the_new_server() {
+        for (survives, rules) in [(true, &NOTHING[..]), (false, &FOUND[..])] {
+            let mut writer = Writer::with_callback("m1");
+            writer.bound(1);
+            if !survives {
+                writer.opens_ingest(1);
+            }
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.completed("m1");
+            writer.world(WorldEvent::of(&Fault::crash(SERVER)));
+            if survives {
+                writer.opens_ingest(1);
+            }
+            writer.world(WorldEvent::Ended {
+                place: Place::host(SERVER),
+            });
+            assert_eq!(writer.judged(), rules, "{survives}");
+        }
+    }
+
+    #[test]
     fn a_callback_whose_target_is_not_the_receiver_need_not_reach_it() {
         for (url, rules) in [
             ("http://receiver:9200/elsewhere", &FOUND[..]),

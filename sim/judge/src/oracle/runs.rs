@@ -84,11 +84,13 @@ impl<'s, 'a> Run<'s, 'a> {
     /// The time since which the run has had no socket at `time`, as its wrapper sees it; `None` if it may have one.
     ///
     /// A socket replaces the ones that were opened before it (R5.60), also if the wrapper keeps them. No socket survives a
-    /// restart of the server.
+    /// stop of the server; one that was opened before the restart is reported is one with the new process.
     pub(super) fn without_socket_since(&self, time: Duration) -> Option<Duration> {
-        let restarted_at = self.session.run.faults.server_restarted_at(time);
+        let faults = &self.session.run.faults;
+        let restarted_at = faults.server_restarted_at(time);
+        let stopped_at = restarted_at.and_then(|restart| faults.server_stopped_before(restart));
         let opened = self.sockets.iter().filter(|socket| {
-            socket.opened_at <= time && restarted_at.is_none_or(|restart| socket.opened_at > restart)
+            socket.opened_at <= time && stopped_at.is_none_or(|stop| socket.opened_at > stop)
         });
         let Some(newest) = opened.clone().map(|socket| socket.opened_at).max() else {
             return restarted_at;

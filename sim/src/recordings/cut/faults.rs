@@ -52,7 +52,7 @@ pub(super) fn moments(trace: &Trace) -> Vec<Moment> {
                 }),
                 _ => None,
             },
-            WorldEvent::Ended { .. } => None,
+            WorldEvent::Ended { .. } | WorldEvent::Stalled { .. } => None,
         };
         let began_at = match event.fault() {
             Some(Fault::Wrapper(_)) => configured_at(trace, *at),
@@ -105,6 +105,7 @@ fn end_of(place: &Place, after: &[(Duration, &WorldEvent)]) -> Option<usize> {
     let next = after.iter().position(|(_, event)| match event {
         WorldEvent::Ended { place: ended } => ended == place,
         WorldEvent::Began { fault, .. } => fault.place().as_ref() == Some(place),
+        WorldEvent::Stalled { .. } => false,
     })?;
     matches!(after[next].1, WorldEvent::Ended { .. }).then_some(next)
 }

@@ -94,6 +94,7 @@ impl Spans<'_> {
                 Healed::EveryLink => self.end(record, at, |what| matches!(what, Broken::Link { .. })),
                 other => self.end(record, at, |what| *what == Broken::Place(other.clone())),
             },
+            WorldEvent::Stalled { .. } => {}
         }
     }
 

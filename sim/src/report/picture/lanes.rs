@@ -73,7 +73,7 @@ fn rank(name: &str) -> u8 {
     }
 }
 
-/// The parties that an event of the world affects; empty if it affects every link.
+/// The parties that an event of the world affects; empty if it affects all.
 pub(in crate::report) fn affected(event: &WorldEvent) -> Vec<&str> {
     match event {
         WorldEvent::Began { fault, .. } => match fault {
@@ -91,5 +91,6 @@ pub(in crate::report) fn affected(event: &WorldEvent) -> Vec<&str> {
             Healed::Queue => vec![SERVER],
             Healed::Wrapper => vec![WRAPPER],
         },
+        WorldEvent::Stalled { .. } => Vec::new(),
     }
 }

@@ -233,6 +233,7 @@ fn world(event: &WorldEvent) -> String {
             Place::Queue => "queue works".to_owned(),
             Place::Wrapper => "wrapper healed".to_owned(),
         },
+        WorldEvent::Stalled { stalled_us } => format!("the machine was {} ms late", stalled_us / 1000),
     }
 }
 

@@ -147,7 +147,7 @@ pub(super) fn look_of(arrow: &Arrow, kind: EventKind) -> Look {
 /// The lanes of a fault or its end; `None` if it changed nothing, or if its step is shown.
 fn place_of(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
     let lane = |name: &str| picture.lanes.find(name);
-    let is_of_party = match event {
+    let is_left_out = match event {
         WorldEvent::Began { fault, .. } => {
             matches!(
                 fault,
@@ -155,8 +155,9 @@ fn place_of(picture: &Picture, event: &WorldEvent) -> Option<(usize, usize)> {
             )
         }
         WorldEvent::Ended { place } => matches!(place, Healed::Queue | Healed::Wrapper),
+        WorldEvent::Stalled { .. } => true,
     };
-    if is_of_party {
+    if is_left_out {
         return None;
     }
     match affected(event)[..] {

@@ -35,21 +35,15 @@ pub(super) struct Names<'a> {
     pub callback_prefix: &'a str,
 }
 
-/// Returns all deviations from the expectations. `timing_tolerance` is added to the allowed difference of times.
-pub(super) fn check(
-    scenario: &Scenario,
-    trace: &Trace,
-    history: &History,
-    names: Names<'_>,
-    timing_tolerance: Duration,
-) -> Vec<Finding> {
+/// Returns all deviations from the expectations.
+pub(super) fn check(scenario: &Scenario, trace: &Trace, history: &History, names: Names<'_>) -> Vec<Finding> {
     let checker = Checker {
         trace,
         history,
         session: names.session,
         callback_prefix: names.callback_prefix,
         ids: names.messages,
-        tolerance: TOLERANCE + timing_tolerance,
+        tolerance: TOLERANCE + history.timing_tolerance(),
     };
     let mut findings = Vec::new();
     for At { value, spot } in &scenario.expect {

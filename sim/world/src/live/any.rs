@@ -152,6 +152,7 @@ impl AnyWorld for LiveWorld {
             if self.setup.cutoff.is_reached() {
                 return Stopped::Interrupted;
             }
+            self.report_stalls();
             self.perform_due();
             if let Some(message) = self.without_server.take() {
                 return Stopped::WithoutServer { message };

@@ -16,21 +16,25 @@
 //!   It cannot lose power either: when its process is killed, the operating system keeps what it has written.
 //!
 //! `any` implements the common interface of worlds, `host` is a party's thread, `network` the network as a
-//! party sees it, `line` one connection, `server` the process under test, `server_clock` its test clock, `jump`
-//! decides when the clocks are moved, `quiet` how long nothing has happened, `cutoff` when runs end early.
+//! party sees it, `line` one connection, `port` keeps ports reserved, `server` is the process under test,
+//! `server_clock` its test clock, `subject` its life in a world. `jump` decides when the clocks are moved, `quiet`
+//! how long nothing has happened, `cutoff` when runs end early. `heartbeat` measures how late the machine is.
 
 mod any;
 mod cutoff;
 mod doors;
 mod end;
 pub mod front;
+mod heartbeat;
 mod host;
 mod jump;
 mod line;
 mod network;
+mod port;
 mod quiet;
 mod server;
 mod server_clock;
+mod subject;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -49,14 +53,14 @@ use turnstile_seams::{Clock, Randomness, Seams};
 
 pub use self::cutoff::Cutoff;
 pub use self::doors::{Door, Doors};
+use self::heartbeat::Heartbeat;
 use self::host::{Host, Run};
 use self::network::{HostNetwork, SharedNetwork};
 use self::quiet::Quiet;
-use self::server::ANY_PORT;
 pub use self::server::{GivenServer, Process, ServerError, StartedServer};
 use self::server_clock::ServerClock;
 pub use self::server_clock::{Advanced, ClockError};
-use super::any::{AnyWorld as _, BootFunction, Listener, Route, ScheduledAction};
+use super::any::{AnyWorld as _, Listener, Route, ScheduledAction};
 use super::condition::Condition;
 use super::disk::Disk;
 use super::error::WorldError;
@@ -119,6 +123,8 @@ pub struct LiveWorld {
     /// The clock of the server, if it can be moved.
     server_clock: Option<ServerClock>,
     quiet: Quiet,
+    /// `None` if the system refused a thread for it: then the machine counts as punctual.
+    heartbeat: Option<Heartbeat>,
     pace: Pace,
     streams: Streams,
     server: Server,
@@ -201,6 +207,7 @@ impl LiveWorld {
             clock,
             server_clock,
             quiet: Quiet::new(),
+            heartbeat: Heartbeat::begin().ok(),
             pace,
             streams: Streams::new(seed),
             server,
@@ -240,78 +247,6 @@ impl LiveWorld {
         }
     }
 
-    /// Starts the server, unless it runs already or the harness does not start it.
-    fn begin(&mut self) -> Result<(), ServerError> {
-        if let (Some(address), Some(route), None) = (self.setup.front, &self.route, &self.front) {
-            let route = Arc::clone(route);
-            let boot: BootFunction = Box::new(move |machine| {
-                let (route, network) = (Arc::clone(&route), machine.seams.network);
-                Box::pin(async move {
-                    let listening = network.listen(FRONT).await;
-                    let listener = listening
-                        .unwrap_or_else(|error| panic!("the front of the sandboxes cannot listen: {error}"));
-                    front::serve(listener, network, route).await;
-                })
-            });
-            if address.port() != 0 {
-                self.shared_network.set_address(FRONT, address);
-            }
-            // Forwarded requests count as the server's: faults of its links and connections apply to them.
-            let machine = self.machine_of(&self.setup.party, 0);
-            self.front = Some(Run::start(machine, &boot).map_err(ServerError::Folder)?);
-        }
-        match &self.server {
-            Server::Started { has_begun: false, .. } => self.start_server(),
-            Server::Started { .. } | Server::Given(_) => Ok(()),
-        }
-    }
-
-    fn start_server(&mut self) -> Result<(), ServerError> {
-        let (wrapper, path) = match self.front {
-            Some(_) => (FRONT, "/{session}"),
-            None => (&*self.setup.wrapper, ""),
-        };
-        let wrapper = self
-            .shared_network
-            .address_of(wrapper)
-            .map_err(ServerError::Folder)?;
-        let Server::Started {
-            process,
-            import,
-            has_begun,
-        } = &mut self.server
-        else {
-            return Ok(());
-        };
-        let mut arguments = vec![
-            "--ingest-url".to_owned(),
-            format!("ws://{}", self.setup.authority),
-            "--wrapper-url".to_owned(),
-            format!("http://{wrapper}{path}"),
-        ];
-        if self.pace.times > 1 {
-            let since = self.pace.since.to_string();
-            let speed = self.pace.times.to_string();
-            arguments.extend(["--speed".to_owned(), speed, "--speed-since".to_owned(), since]);
-        }
-        if let (Some(session), false) = (import, *has_begun) {
-            let file = process.put("import.json", session.to_string().as_bytes())?;
-            arguments.extend(["--import".to_owned(), file.display().to_string()]);
-        }
-        if self.setup.jumps {
-            arguments.extend(["--test-clock".to_owned(), ANY_PORT.to_owned()]);
-        }
-        *has_begun = true;
-        let address = process.start(&arguments)?;
-        self.server_clock = process
-            .test_clock()
-            .map(|at| ServerClock::at(&at.to_string()))
-            .transpose()?;
-        self.catch_up()?;
-        self.shared_network.set_address(&self.setup.authority, address);
-        Ok(())
-    }
-
     fn is_server(&self, host: &str) -> bool {
         *host == *self.setup.party
     }
@@ -337,6 +272,16 @@ impl LiveWorld {
         let now = self.clock.now();
         if let Some(listener) = &mut self.listener {
             listener(now, event);
+        }
+    }
+
+    /// Reports by how much the machine was late, if that is worth it.
+    fn report_stalls(&mut self) {
+        let late = self.heartbeat.as_ref().and_then(Heartbeat::report);
+        if let Some(late) = late {
+            let late = late * self.pace.times;
+            let stalled_us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            self.report(WorldEvent::Stalled { stalled_us });
         }
     }
 
@@ -449,36 +394,6 @@ impl LiveWorld {
         let place = Place::Host(host.to_owned());
         self.report(WorldEvent::Ended { place });
         Ok(())
-    }
-
-    fn crash_server(&mut self) -> Result<(), WorldError> {
-        let party = self.setup.party.clone();
-        match &mut self.server {
-            Server::Started { process, .. } => {
-                if !process.is_up() {
-                    return Err(WorldError::Down(party));
-                }
-                process.kill();
-                self.report(crashed(&party, Cause::Order));
-                Ok(())
-            }
-            Server::Given(server) => {
-                let server = server.clone();
-                self.report(crashed(&party, Cause::Order));
-                let Some(restarted) = server.restart() else {
-                    return Err(WorldError::Unsupported(
-                        "a crash of a server that it cannot start again",
-                    ));
-                };
-                match restarted.and_then(|()| Ok(self.catch_up()?)) {
-                    Ok(()) => self.report(WorldEvent::Ended {
-                        place: Place::Host(party),
-                    }),
-                    Err(error) => self.without_server = Some(with_sources(&error)),
-                }
-                Ok(())
-            }
-        }
     }
 }
 

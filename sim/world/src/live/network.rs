@@ -14,6 +14,7 @@ use turnstile_seams::{BoxFuture, ByteStream, Clock, Listener, Network};
 
 use super::end::End;
 use super::line::{Activity, Fate, Line, Links, ROOM, Ways, wait_for_opening};
+use super::port;
 use crate::network::split;
 
 /// How long the port of a party that restarts may still be in use.
@@ -327,12 +328,7 @@ fn bind_again(address: SocketAddr) -> io::Result<StdListener> {
 
 /// Reserves a port permanently, and listens on it.
 fn claim(address: SocketAddr) -> io::Result<(TcpSocket, StdListener)> {
-    let placeholder = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    placeholder.set_reuseaddr(true)?;
-    placeholder.bind(address)?;
+    let placeholder = port::reserve(address)?;
     let listener = bind(placeholder.local_addr()?)?;
     Ok((placeholder, listener))
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -14,10 +14,12 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::{NamedTempFile, TempDir};
+use tokio::net::TcpSocket;
 
+use super::port;
 use super::server_clock::{ClockError, ServerClock};
 
-/// A free port of the loopback.
+/// A free port of the loopback, for the test clock.
 pub(super) const ANY_PORT: &str = "127.0.0.1:0";
 /// Time limit for a server to start listening.
 const STARTING: Duration = Duration::from_secs(20);
@@ -75,18 +77,20 @@ pub enum ServerError {
     /// The command that restarts a given server does not end.
     #[error(
         "the restart command `{command}` did not end within {} s: it must start the server in the background",
-        STARTING.as_secs()
+        limit.as_secs_f64()
     )]
     RestartHangs {
         /// The command.
         command: String,
+        /// The time limit.
+        limit: Duration,
     },
     /// A given server does not accept connections after the command that restarts it.
     #[error(
         "after the restart command `{command}` no server accepted connections at {address} within {} s: a command that starts \
          a new process must wait until the killed one has ended, because that holds the port and the data until then; last \
          output: {last_lines}",
-        STARTING.as_secs()
+        limit.as_secs_f64()
     )]
     NotBack {
         /// The command.
@@ -95,6 +99,8 @@ pub enum ServerError {
         address: SocketAddr,
         /// The end of the command's output, and of the server's if it has the same.
         last_lines: String,
+        /// The time limit.
+        limit: Duration,
         /// The error of connecting.
         #[source]
         source: Box<ServerError>,
@@ -122,6 +128,9 @@ pub enum ServerError {
     /// Its test clock does not work.
     #[error(transparent)]
     Clock(#[from] ClockError),
+    /// No port is free for it.
+    #[error("no port is free for the server")]
+    Port(#[source] io::Error),
     /// The folder for the server's data could not be created.
     #[error("cannot create a folder for the server's data")]
     Folder(#[source] io::Error),
@@ -153,8 +162,8 @@ pub struct GivenServer {
 pub struct Process {
     server: StartedServer,
     folder: TempDir,
-    /// The address of its first start, which later starts reuse.
-    address: Option<SocketAddr>,
+    /// Keeps the port of all its starts, also while it is down.
+    port: Option<TcpSocket>,
     /// The address of its test clock, if it was started with one.
     test_clock: Option<SocketAddr>,
     child: Option<Child>,
@@ -171,7 +180,7 @@ impl Process {
         Ok(Self {
             server,
             folder: folder.map_err(ServerError::Folder)?,
-            address: None,
+            port: None,
             test_clock: None,
             child: None,
         })
@@ -197,9 +206,7 @@ impl Process {
             source,
         };
         let log = self.log().map_err(ServerError::Folder)?;
-        let listen = self
-            .address
-            .map_or(ANY_PORT.to_owned(), |address| address.to_string());
+        let listen = self.address().map_err(ServerError::Port)?.to_string();
         let mut command = Command::new(&self.server.program);
         // Variables for another server or for this program must not configure this one.
         for (name, _) in std::env::vars_os() {
@@ -237,10 +244,18 @@ impl Process {
                 });
             }
         };
-        self.address = Some(address);
         self.test_clock = test_clock;
         self.child = Some(child);
         Ok(address)
+    }
+
+    /// The address at which it listens, which is reserved for it from its first start on.
+    fn address(&mut self) -> io::Result<SocketAddr> {
+        let port = match self.port.take() {
+            Some(port) => port,
+            None => port::reserve((Ipv4Addr::LOCALHOST, 0).into())?,
+        };
+        self.port.insert(port).local_addr()
     }
 
     /// Kills it with SIGKILL.
@@ -338,10 +353,10 @@ fn last_lines(file: &Path) -> io::Result<String> {
     Ok(lines[lines.len().saturating_sub(LAST_LINES)..].join(" | "))
 }
 
-/// Runs a shell command that must end in time and successfully. Its output goes to a file, which is returned, because a
+/// Runs a shell command that must end within the time limit and successfully. Its output goes to a file, which is returned, because a
 /// process that it starts may keep the output open.
 #[expect(clippy::disallowed_methods, reason = "another process works in real time")]
-fn run_to_completion(command: &str) -> Result<NamedTempFile, ServerError> {
+fn run_to_completion(command: &str, limit: Duration) -> Result<NamedTempFile, ServerError> {
     const PAUSE: Duration = Duration::from_millis(10);
     let output = NamedTempFile::new().map_err(ServerError::Folder)?;
     let out = |file: &File| file.try_clone().map_err(ServerError::Folder);
@@ -357,7 +372,7 @@ fn run_to_completion(command: &str) -> Result<NamedTempFile, ServerError> {
             program: "sh".to_owned(),
             source,
         })?;
-    let deadline = std::time::Instant::now() + STARTING;
+    let deadline = std::time::Instant::now() + limit;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
@@ -365,7 +380,7 @@ fn run_to_completion(command: &str) -> Result<NamedTempFile, ServerError> {
             Ok(None) | Err(_) => {
                 end(&mut child);
                 let command = command.to_owned();
-                return Err(ServerError::RestartHangs { command });
+                return Err(ServerError::RestartHangs { command, limit });
             }
         }
     };
@@ -383,16 +398,19 @@ impl GivenServer {
     /// Kills and restarts it, if there is a restart command, and waits until it accepts connections.
     pub(super) fn restart(&self) -> Option<Result<(), ServerError>> {
         let command = self.restart_command.as_ref()?;
-        let output = match run_to_completion(command) {
-            Ok(output) => output,
-            Err(error) => return Some(Err(error)),
-        };
-        Some(self.wait().map_err(|source| ServerError::NotBack {
-            command: command.clone(),
+        Some(self.restart_by(command, STARTING))
+    }
+
+    /// Restarts it by that command. Both the command and the server's start have that time limit.
+    fn restart_by(&self, command: &str, limit: Duration) -> Result<(), ServerError> {
+        let output = run_to_completion(command, limit)?;
+        self.wait(limit).map_err(|source| ServerError::NotBack {
+            command: command.to_owned(),
             address: self.address,
             last_lines: shown_lines(output.path()),
+            limit,
             source: Box::new(source),
-        }))
+        })
     }
 
     /// Its test clock, if it offers one.
@@ -440,14 +458,72 @@ impl GivenServer {
     ///
     /// [`ServerError::NotThere`].
     #[expect(clippy::disallowed_methods, reason = "another process starts in real time")]
-    fn wait(&self) -> Result<(), ServerError> {
+    fn wait(&self, limit: Duration) -> Result<(), ServerError> {
         const PAUSE: Duration = Duration::from_millis(10);
-        let deadline = std::time::Instant::now() + STARTING;
+        let deadline = std::time::Instant::now() + limit;
         loop {
             match self.stays() {
                 Err(_) if std::time::Instant::now() < deadline => thread::sleep(PAUSE),
                 stays => return stays,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use turnstile_seams::error_chain::with_sources;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(100);
+
+    fn given(address: SocketAddr) -> GivenServer {
+        GivenServer {
+            address,
+            restart_command: None,
+            test_clock: None,
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_come_back_is_reported_with_its_address_and_the_output_of_the_command() {
+        let reserved = port::reserve((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
+        let address = reserved.local_addr().expect("it is bound");
+        let error = given(address)
+            .restart_by("echo still starting", LIMIT)
+            .expect_err("no server is there");
+        let text = with_sources(&error);
+        for part in [
+            "`echo still starting`",
+            &address.to_string(),
+            "within 0.1 s",
+            "still starting",
+            "refused",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_restart_command_that_fails_or_does_not_end_is_reported() {
+        let server = given((Ipv4Addr::LOCALHOST, 1).into());
+        let error = server
+            .restart_by("echo no such pid; exit 3", LIMIT)
+            .expect_err("it failed");
+        assert!(error.to_string().contains("no such pid"), "{error}");
+        let error = server.restart_by("sleep 60", LIMIT).expect_err("it does not end");
+        assert!(error.to_string().contains("did not end within 0.1 s"), "{error}");
+    }
+
+    #[test]
+    fn a_server_is_back_when_it_keeps_a_connection() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let address = server.local_addr().expect("it is bound");
+        given(address)
+            .restart_by("true", Duration::from_secs(20))
+            .expect("it listens");
     }
 }

@@ -84,7 +84,7 @@ fn of_job(session: &SessionHistory, began: Duration, requests: &[&CallbackReques
             secs(request.at),
             secs(failed.by)
         );
-        let tolerance = run.time_error() + run.context.timing_tolerance;
+        let tolerance = run.time_error() + run.timing_tolerance();
         if let Some(at) = next.filter(|at| *at + tolerance < failed.from + delay) {
             let text = format!(
                 "{failure}, and the next one came at {}, before {} had passed",

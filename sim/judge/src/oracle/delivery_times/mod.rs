@@ -33,16 +33,16 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let findings = queue.heads(time_error).filter_map(|(queued, head_from)| {
         let head_from = head_from?;
         let until = queued.left.map_or(session.run.end, |left| left.at + time_error);
-        let seen = attempts(session, queued.message, head_from, until)?;
+        let seen = attempts(session, queued, head_from)?;
         // A store that failed may keep an input waiting until the server is restarted.
         let faults = &session.run.faults;
         let is_judged = !faults.store_may_have_failed(queued.event.at, until)
             && !faults.may_have_stopped_server(queued.event.at, until);
         is_judged.then(|| {
-            let first = first_attempt(session, queued, head_from, &seen);
-            let drained_early = too_early(session, &queue, queued, &seen);
-            let repeated = repeated(session, &warmth, queued, &seen);
-            let exhausted = exhausted(session, &warmth, queued, &seen);
+            let first = seen.find(|seen| first_attempt(session, queued, head_from, seen));
+            let drained_early = seen.find(|seen| too_early(session, &queue, queued, seen));
+            let repeated = seen.find(|seen| repeated(session, &warmth, queued, seen));
+            let exhausted = seen.find(|seen| exhausted(session, &warmth, queued, seen));
             first
                 .into_iter()
                 .chain(drained_early)
@@ -109,7 +109,7 @@ fn too_early(session: &SessionHistory, queue: &Queue, queued: &Queued, seen: &[A
     let run = session.run;
     let delay = run.context.profile.drain_delay;
     let admitted_at = queued.event.at;
-    let tolerance = run.time_error() + run.context.timing_tolerance;
+    let tolerance = run.time_error() + run.timing_tolerance();
     if first.from + tolerance >= admitted_at + delay {
         return None;
     }
@@ -195,10 +195,13 @@ fn exhausted(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
     use turnstile_events::world::{Cause, WorldEvent};
     use turnstile_fault::{Fault, Link, Place};
 
+    use crate::oracle::Severity;
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
 
@@ -350,6 +353,33 @@ mod tests {
                 writer.completed("m2");
             });
             assert_eq!(!texts(writer).is_empty(), is_late, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_late_excuses_a_late_attempt() {
+        for (stalled, is_late) in [(0, true), (2, true), (4, false)] {
+            let mut writer = admitted();
+            writer.in_real_time(Duration::from_millis(150));
+            writer.wait(5);
+            writer.world(WorldEvent::Stalled {
+                stalled_us: stalled * 1_000_000,
+            });
+            writer.is_at_the_moment(accepted);
+            let findings = writer.findings().into_iter();
+            let late: Vec<_> = findings
+                .filter(|finding| finding.rule == "deliveries-are-on-time")
+                .collect();
+            assert_eq!(!late.is_empty(), is_late, "{late:?}");
+            for finding in late {
+                let is_excused = stalled > 0;
+                assert_eq!(finding.severity == Severity::Warning, is_excused, "{finding:?}");
+                assert_eq!(
+                    finding.text.contains("the machine was 2"),
+                    is_excused,
+                    "{finding:?}"
+                );
+            }
         }
     }
 

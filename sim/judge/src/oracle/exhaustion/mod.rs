@@ -34,25 +34,33 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let time_error = session.run.time_error();
     let mut findings = Vec::new();
     for (queued, head_from) in Queue::of(session).heads(time_error) {
-        let until = queued.left.map_or(session.run.end, |left| left.at + time_error);
-        let seen = head_from.and_then(|from| attempts(session, queued.message, from, until));
+        let seen = head_from.and_then(|from| attempts(session, queued, from));
         let mut report = |at: Duration, (violated, text): Violation| {
             findings.push(ORACLE.finding_about(&[violated], at, queued.message, text));
         };
-        if let Some(seen) = &seen {
-            for (at, text) in too_soon(session, &warmth, seen) {
-                report(at, (RuleId::named("R4.23"), text));
-            }
+        let soon = seen
+            .as_ref()
+            .and_then(|seen| seen.find(|seen| too_soon(session, &warmth, seen)));
+        if let Some((at, text)) = soon {
+            report(at, (RuleId::named("R4.23"), text));
         }
         match queued.left.filter(|left| is_exhaustion(left)) {
             Some(end) => {
-                let violation = violation(session, &warmth, queued.event, end, seen.as_deref());
+                let violation =
+                    |seen: Option<&[Attempt]>| violation(session, &warmth, queued.event, end, seen);
+                let violation = match &seen {
+                    Some(seen) => seen.find(|seen| violation(Some(seen))),
+                    None => violation(None),
+                };
                 if let Some(violation) = violation {
                     report(session.run.first_seen(end), violation);
                 }
             }
             None => {
-                if let Some((at, violation)) = seen.as_deref().and_then(|seen| too_many(&warmth, seen)) {
+                let many = seen
+                    .as_ref()
+                    .and_then(|seen| seen.find(|seen| too_many(&warmth, seen)));
+                if let Some((at, violation)) = many {
                     report(at, violation);
                 }
             }
@@ -182,10 +190,9 @@ fn too_many(warmth: &Warmth, seen: &[Attempt]) -> Option<(Duration, Violation)> 
     })
 }
 
-/// Findings about attempts that came before the delay after the failure before them was over, with their times.
-fn too_soon(session: &SessionHistory, warmth: &Warmth, seen: &[Attempt]) -> Vec<(Duration, String)> {
-    let tolerance = session.run.time_error() + session.run.context.timing_tolerance;
-    let mut findings = Vec::new();
+/// The finding about the first attempt that came before the delay after the failure before it was over, with its time.
+fn too_soon(session: &SessionHistory, warmth: &Warmth, seen: &[Attempt]) -> Option<(Duration, String)> {
+    let tolerance = session.run.time_error() + session.run.timing_tolerance();
     for (failures, pair) in seen.windows(2).enumerate() {
         let [failed, next] = pair else { continue };
         if failed.may_be_cut_short {
@@ -204,10 +211,10 @@ fn too_soon(session: &SessionHistory, warmth: &Warmth, seen: &[Attempt]) -> Vec<
                 secs(next.from),
                 secs(delay)
             );
-            findings.push((next.from, text));
+            return Some((next.from, text));
         }
     }
-    findings
+    None
 }
 
 /// How an end came earlier than the delays between its attempts allow, if it did.

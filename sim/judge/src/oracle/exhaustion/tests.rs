@@ -209,3 +209,75 @@ fn the_exhaustion_of_an_accepted_message_is_found() {
     let found = given_up(writer, "SANDBOX_CONNECT_FAILED", 1);
     assert!(found.iter().any(|rule| rule == FOUND[0]), "{found:?}");
 }
+
+/// What happens in milliseconds, in real time with a tolerance of 150 ms.
+fn in_real_time(mut writer: Writer, happens: impl FnOnce(&mut Writer)) -> Writer {
+    writer.in_real_time(Duration::from_millis(150));
+    writer.is_at_the_moment(happens);
+    writer
+}
+
+#[test]
+fn a_request_near_the_acceptance_before_it_is_one_of_the_next_message() {
+    for (is_own, rules) in [(false, &NOTHING[..]), (true, &FOUND)] {
+        let writer = in_real_time(cold(), |writer| {
+            writer.acked("send", "m2", json!({}));
+            writer.queued("m2");
+            writer.wait(1);
+            writer.bound(1);
+            writer.delivered_to("m1", 1);
+            writer.sent("m1");
+            // The end of an earlier run made a drain due.
+            writer.wait_ms(87);
+            if is_own {
+                writer.bound(1);
+                writer.delivered_to("m1", 1);
+                writer.wait(2);
+            }
+            writer.fails_to_get_ready("KILO_SERVER_FAILED");
+            for delay in &WARM {
+                writer.wait(*delay);
+                writer.fails_to_get_ready("KILO_SERVER_FAILED");
+            }
+            writer.exhausted("m2", "KILO_SERVER_FAILED", 3);
+            writer.completed("m1");
+        });
+        assert_eq!(writer.judged(), rules, "{is_own}");
+    }
+}
+
+#[test]
+fn a_request_near_the_exhaustion_before_it_may_be_one_of_either_message() {
+    // The certain requests of both messages, and the number of attempts that the end of the first one reports.
+    for (certain, reported, rules) in [
+        ([3, 2], 3, &NOTHING[..]),
+        ([2, 3], 3, &NOTHING),
+        ([3, 3], 4, &FOUND),
+        ([3, 1], 3, &FOUND),
+    ] {
+        let mut writer = cold();
+        writer.judged_by(Profile {
+            delivery_retry_delays_cold: WARM.map(Duration::from_secs).into(),
+            ..Profile::default()
+        });
+        let writer = in_real_time(writer, |writer| {
+            writer.acked("send", "m2", json!({}));
+            writer.queued("m2");
+            for _ in 0..certain[0] {
+                writer.wait(4);
+                writer.fails_to_get_ready("KILO_SERVER_FAILED");
+            }
+            writer.wait(if certain[0] == 2 { 4 } else { 0 });
+            writer.wait_ms(1);
+            writer.exhausted("m1", "KILO_SERVER_FAILED", reported);
+            writer.wait_ms(100);
+            writer.fails_to_get_ready("KILO_SERVER_FAILED");
+            for _ in 0..certain[1] {
+                writer.wait(4);
+                writer.fails_to_get_ready("KILO_SERVER_FAILED");
+            }
+            writer.exhausted("m2", "KILO_SERVER_FAILED", 3);
+        });
+        assert_eq!(writer.judged(), rules, "{certain:?} {reported}");
+    }
+}

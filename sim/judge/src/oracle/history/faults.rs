@@ -206,6 +206,7 @@ impl Faults {
         match event {
             WorldEvent::Began { fault, .. } => self.begins(at, fault),
             WorldEvent::Ended { place } => self.is_healed(at, place),
+            WorldEvent::Stalled { .. } => {}
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `wire` | addresses and queries, read from paths |
 //! | `wrapper` | requests to the wrapper, and its sockets |
 //! | `faults` | faults that excuse missing observations |
+//! | `stalls` | times at which the machine was late, in real time |
 //!
 //! This module sorts observations; it judges nothing.
 
@@ -25,6 +26,7 @@ mod logs;
 mod reader;
 mod refused;
 mod session;
+mod stalls;
 mod wire;
 mod wrapper;
 
@@ -47,6 +49,7 @@ pub use self::reader::CONNECTED;
 pub use self::refused::{Door, RefusedSocket};
 pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
+pub use self::stalls::Stalls;
 pub use self::wire::{Fence, parameter};
 pub use self::wrapper::{
     Binding, Delivery, ImportedIngest, Ingest, LostOpening, Ping, Preparation, ProtocolError,
@@ -145,6 +148,8 @@ pub struct History {
     pub submissions: Vec<(Duration, Submission)>,
     /// The faults of the run.
     pub faults: Faults,
+    /// The times at which the machine was late, in real time.
+    pub stalls: Stalls,
     /// The requests that the gateway reported at the end of the run; `None` if it did not answer.
     pub waiters: Option<Value>,
     /// The time at which the run began.
@@ -343,15 +348,21 @@ impl History {
     /// some moments before or after it.
     pub(super) fn leeway_of_work(&self) -> Duration {
         if self.context.in_real_time {
-            self.context.timing_tolerance
+            self.timing_tolerance()
         } else {
             Duration::ZERO
         }
     }
 
+    /// How much longer than in a simulated world transmission and processing may take. A machine that is late makes them
+    /// longer.
+    pub fn timing_tolerance(&self) -> Duration {
+        self.context.timing_tolerance + self.stalls.worst()
+    }
+
     /// Maximum transit time of a frame without a fault of the link.
     pub(super) fn max_transit(&self) -> Duration {
-        MAX_TRANSIT + self.context.timing_tolerance
+        MAX_TRANSIT + self.timing_tolerance()
     }
 
     /// Maximum time that an order takes which needs a new connection: a round, then the request and the answer.
@@ -359,7 +370,8 @@ impl History {
         self.time_error() + 4 * self.max_transit()
     }
 
-    /// By how much an upper bound may be missed in real time before that is a violation; zero in simulated time.
+    /// By how much an upper bound may be missed in real time before that is a violation, on a machine that is not late; zero
+    /// in simulated time.
     pub fn warned_lateness(&self) -> Duration {
         if self.context.in_real_time {
             self.context.timing_tolerance * WARNED_TOLERANCES

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
+use turnstile_events::world::WorldEvent;
 use turnstile_fault::Fault;
 
 use super::event::read_event;
@@ -43,6 +44,10 @@ pub(super) fn read(trace: &Trace) -> History {
         reader.history.end = record.at;
         match &record.what {
             What::Observation(observation) => reader.take(record.at, &record.party, observation),
+            What::World(WorldEvent::Stalled { stalled_us }) => {
+                let stalled = Duration::from_micros(*stalled_us);
+                reader.history.stalls.take(record.at, stalled);
+            }
             What::World(event) => reader.history.faults.take(record.at, event),
             What::Queue(submission) => reader.history.submissions.push((record.at, submission.clone())),
             What::Step { .. } => {}

@@ -182,7 +182,7 @@ impl<'a> View<'a> {
         }
         let (run, stream) = (session.run, self.stream);
         let quiet_from = self.shown.last().map_or(stream.opened_at, |last| last.seen_at);
-        let overdue_at = quiet_from + session.longest_pause(stream) + run.context.timing_tolerance;
+        let overdue_at = quiet_from + session.longest_pause(stream) + run.timing_tolerance();
         let is_silent = match stream.closed_at {
             None => session.is_alive(stream) && run.end >= overdue_at,
             Some(closed_at) => {

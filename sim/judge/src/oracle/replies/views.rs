@@ -101,7 +101,7 @@ fn wrong_execution(reply: &Reply) -> Option<Finding> {
     let work = work.as_ref()?;
     let violated =
         |rule: &str, text: String| Some(reply.finding(&[RuleId::named(rule)], Some(work.message), &text));
-    let leeway = reply.session.run.time_error() + reply.session.run.context.timing_tolerance;
+    let leeway = reply.session.run.time_error() + reply.session.run.timing_tolerance();
     let mut since = moments
         .iter()
         .flatten()
@@ -193,7 +193,7 @@ fn wrong_times(reply: &Reply) -> Option<Finding> {
     if run.faults.clock().was_set(reply.at) {
         return None;
     }
-    let leeway = run.time_error() + run.context.timing_tolerance;
+    let leeway = run.time_error() + run.timing_tolerance();
     // A message that a wrapper took counts as accepted only with the event (R9.63).
     let accepted = reply.log.iter().find(|event| event.is_sent());
     let is_right = match (time("initiatedAt"), accepted) {

@@ -58,7 +58,7 @@ fn refusals_missing(session: &SessionHistory, fences: &Fences) -> Vec<Finding> {
         let replaced_at = fences.replaced_at(generation);
         let mut given = session.bindings.iter();
         let was_given = given.any(|given| given.fence == ingest.fence && given.at <= ingest.opened_at);
-        let tolerance = session.run.context.timing_tolerance;
+        let tolerance = session.run.timing_tolerance();
         if ingest.opened_at > replaced_at.saturating_add(tolerance) {
             Some(format!(
                 "an ingest was opened under generation {generation}, which was superseded at {}",

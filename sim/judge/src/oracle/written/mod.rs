@@ -279,6 +279,11 @@ impl Writer {
         self.now += Duration::from_secs(seconds);
     }
 
+    /// Time passes, in milliseconds.
+    pub(super) fn wait_ms(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+    }
+
     /// Time passes until that many seconds since the beginning.
     pub(super) fn wait_until(&mut self, seconds: u64) {
         self.now = self.now.max(Duration::from_secs(seconds));

@@ -1,4 +1,4 @@
-//! The times at which the server was down, and at which its disk failed.
+//! The times at which the server was down, and at which its disk failed, and what ended with it.
 
 use std::time::Duration;
 
@@ -31,6 +31,23 @@ impl Faults {
         let mut stops = self.server_stops();
         let stop = stops.find(|stop| stop.until == Some(restarted_at));
         stop.map(|stop| stop.from)
+    }
+
+    /// Whether the server may have been restarted in that time.
+    pub fn may_have_restarted_server(&self, from: Duration, until: Duration) -> bool {
+        self.server_stops().any(|stop| stop.overlaps(from, until))
+    }
+
+    /// Whether a connection that `party` opened at that time may have died silently since. A connection that was opened
+    /// while the server is reported to be down is one with the new process, whose start is reported a little later.
+    pub fn may_have_died(&self, party: &str, opened_at: Duration) -> bool {
+        self.fatal(party).any(|disruption| {
+            let affects_until = match &disruption.location {
+                Location::Host(host) if host == SERVER => disruption.from,
+                _ => disruption.until.unwrap_or(disruption.from),
+            };
+            opened_at <= affects_until
+        })
     }
 
     /// The stops of the server, in order of their beginning.

@@ -1,0 +1,44 @@
+//! Ports that stay reserved while nothing listens on them.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::TcpSocket;
+
+/// Reserves an address of this machine; with port 0, a free port. A socket is bound to it without listening, so connections
+/// are refused, and the system gives the port to nobody who asks for any free port or opens a connection. Whoever names the
+/// port and sets `SO_REUSEADDR`, as servers do on Unix, can listen on it at any time.
+///
+/// # Errors
+///
+/// If the address is not available.
+pub(super) fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
+    let placeholder = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    placeholder.set_reuseaddr(true)?;
+    placeholder.bind(address)?;
+    Ok(placeholder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_server_finds_its_port_again_and_no_other_process_takes_it() {
+        let reserved = reserve((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
+        let address = reserved.local_addr().expect("it is bound");
+        for _ in 0..2 {
+            let server = TcpListener::bind(address).expect("the server listens");
+            TcpStream::connect(address).expect("it accepts connections");
+            drop(server);
+            TcpStream::connect(address).expect_err("nothing listens");
+            let other = TcpSocket::new_v4().expect("there are sockets");
+            other.bind(address).expect_err("the port is in use");
+        }
+    }
+}
