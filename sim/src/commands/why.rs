@@ -111,7 +111,8 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
 
 /// Where the failure became inevitable, for the timeline.
 fn mark(curve: &Curve) -> Option<Mark> {
-    curve.jump.as_ref().map(|jump| Mark {
+    let jump = curve.jump.as_ref().filter(|jump| jump.is_clear);
+    jump.map(|jump| Mark {
         at: jump.at,
         title: "inevitable from here".to_owned(),
         text: format!("{} fails almost always from here on", curve.rule),

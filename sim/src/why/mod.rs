@@ -57,7 +57,7 @@ pub struct Curve {
     pub at: Duration,
     /// The moments, in order of time.
     pub moments: Vec<Moment>,
-    /// Where the failure became inevitable; `None` if no moment made it more likely.
+    /// Where it became more likely than anywhere else; `None` if no moment made it more likely.
     pub jump: Option<Jump>,
 }
 
@@ -81,11 +81,14 @@ pub struct Jump {
     /// The moment before, since the start of the run.
     #[serde(rename = "afterUs", serialize_with = "microseconds")]
     pub after: Duration,
-    /// The moment from which on the failure was likely.
+    /// The moment after it.
     #[serde(rename = "atUs", serialize_with = "microseconds")]
     pub at: Duration,
     /// The events after the moment before, up to this one.
     pub events: Vec<String>,
+    /// Whether the failure was almost certain from then on, and much less likely before.
+    #[serde(rename = "isClear")]
+    pub is_clear: bool,
     /// Index of the first of these events in the trace.
     pub record: usize,
 }
@@ -152,6 +155,7 @@ pub fn curve(
             after: instants[before].at,
             at: instants[after].at,
             events: (first..instants[after].records).map(line).collect(),
+            is_clear: search::is_clear(&found, before, after),
             record: first,
         }
     });

@@ -7,6 +7,11 @@ const COARSE: usize = 8;
 /// The smallest rise between two moments that is worth a look at those between.
 const WORTH: f64 = 0.1;
 
+/// The smallest rise that is no chance with some ten variations.
+const CLEAR: f64 = 0.25;
+/// The share from which on a failure is almost certain.
+const CERTAIN: f64 = 0.75;
+
 /// How many variations failed, and how many had an outcome.
 pub(super) type Counts = (u32, u32);
 
@@ -94,6 +99,16 @@ pub(super) fn jump(found: &[(usize, Counts)]) -> Option<(usize, usize)> {
         .map(|(_, moments)| moments)
 }
 
+/// Whether a rise is beyond chance, and the failure almost certain from its end on.
+pub(super) fn is_clear(found: &[(usize, Counts)], before: usize, after: usize) -> bool {
+    let share_at = |moment: usize| {
+        let counts = found.iter().find(|(index, _)| *index == moment);
+        counts.map_or(0.0, |(_, counts)| share(*counts))
+    };
+    let is_certain = |(index, counts): &(usize, Counts)| *index < after || share(*counts) >= CERTAIN;
+    share_at(after) - share_at(before) >= CLEAR && found.iter().all(is_certain)
+}
+
 fn share((failed, of): Counts) -> f64 {
     f64::from(failed) / f64::from(of.max(1))
 }
@@ -133,6 +148,19 @@ mod tests {
         assert_eq!(searched(&failures, 12).len(), 12);
         assert_eq!(searched(&failures[..1], 12), [(0, (0, 10))]);
         assert_eq!(searched(&[], 12), []);
+    }
+
+    #[test]
+    fn a_small_rise_and_one_to_an_uncertain_failure_are_not_clear() {
+        let clear = |failures: [u32; 3]| {
+            let found = failures.map(|failed| (failed, 20));
+            let found: Vec<(usize, Counts)> = found.into_iter().enumerate().collect();
+            is_clear(&found, 0, 1)
+        };
+        assert!(clear([8, 16, 20]));
+        assert!(!clear([15, 16, 20]));
+        assert!(!clear([2, 12, 20]));
+        assert!(!clear([2, 20, 10]));
     }
 
     #[test]

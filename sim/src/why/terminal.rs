@@ -43,12 +43,12 @@ pub fn write_curve(out: &mut impl Write, curve: &Curve) -> io::Result<()> {
         writeln!(out, "no moment made it more likely: it was so from the start")?;
         return out.flush();
     };
-    writeln!(
-        out,
-        "after {} s, up to {} s, it became inevitable:",
-        seconds(jump.after),
-        seconds(jump.at)
-    )?;
+    let verdict = match jump.is_clear {
+        true => "it became inevitable",
+        false => "it became likelier than elsewhere, but no moment stands out",
+    };
+    let (after, at) = (seconds(jump.after), seconds(jump.at));
+    writeln!(out, "after {after} s, up to {at} s, {verdict}:")?;
     for event in jump.events.iter().take(EVENTS) {
         writeln!(out, "    {}", printable(event))?;
     }
