@@ -4,21 +4,11 @@ use minijinja::HtmlEscape;
 
 /// A text as HTML: `code`, **strong** and *emphasized* parts are marked up, and everything is escaped.
 pub(super) fn prose(text: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    if parts.len().is_multiple_of(2) {
-        return HtmlEscape(text).to_string();
-    }
-    let mut html = String::new();
-    for (index, part) in parts.into_iter().enumerate() {
-        if index % 2 == 1 {
-            html += &format!("<code>{}</code>", HtmlEscape(part));
-        } else {
-            html += &marked(part, "**", "strong", |part| {
-                marked(part, "*", "em", |part| HtmlEscape(part).to_string())
-            });
-        }
-    }
-    html
+    marked(text, "`", "code", |part| {
+        marked(part, "**", "strong", |part| {
+            marked(part, "*", "em", |part| HtmlEscape(part).to_string())
+        })
+    })
 }
 
 /// A text whose parts between marks are elements, if each mark has a partner. `otherwise` converts the other parts.
