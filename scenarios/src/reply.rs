@@ -39,21 +39,6 @@ impl Reply {
     }
 }
 
-impl SuccessReply {
-    /// A reply that is not awaited.
-    pub fn unawaited() -> Self {
-        Self {
-            unawaited: true,
-            ..Self::default()
-        }
-    }
-
-    /// Whether it is not awaited, although it is expected to be something.
-    pub(crate) fn contradicts_itself(&self) -> bool {
-        self.unawaited && *self != Self::unawaited()
-    }
-}
-
 /// Expected answer of a request with a `success` field in its answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -73,4 +58,19 @@ pub struct SuccessReply {
     /// The field `success`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
+}
+
+impl SuccessReply {
+    /// A reply that is not awaited.
+    pub fn unawaited() -> Self {
+        Self {
+            unawaited: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is not awaited, although it is expected to be something.
+    pub(crate) fn contradicts_itself(&self) -> bool {
+        self.unawaited && *self != Self::unawaited()
+    }
 }
