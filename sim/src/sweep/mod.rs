@@ -18,7 +18,7 @@ use crate::suite;
 use crate::workers;
 
 /// Delay of the fault after the event: shorter than any consequence of the event takes.
-const AFTER: Duration = Duration::from_micros(1);
+pub(crate) const AFTER: Duration = Duration::from_micros(1);
 
 /// The results of one fault at each moment of a script.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ struct Place {
 }
 
 /// The script without expectations, and with failing steps ignored.
-fn tolerant(scenario: &Scenario) -> Scenario {
+pub(crate) fn tolerant(scenario: &Scenario) -> Scenario {
     Scenario {
         tolerant: true,
         expect: Vec::new(),

@@ -10,9 +10,8 @@ use turnstile_world::Streams;
 use super::moments::Instant;
 use crate::explore::playable;
 use crate::script::{Options, Reseed, SweepFault, TimedFault};
+use crate::sweep::{AFTER, tolerant};
 
-/// Delay of the first difference after the moment: shorter than any consequence of its events takes.
-const AFTER: Duration = Duration::from_micros(1);
 /// The latest times of an additional fault after the moment. One of them is drawn first, so that short times are as likely
 /// as long ones.
 const FAULT_WITHIN: [Duration; 4] = [
@@ -76,11 +75,7 @@ fn index(randomness: &Randomness, count: usize) -> usize {
 
 /// Leaves half of the steps after the first `begun` out, and those that make no sense without them.
 fn thinned(scenario: &Scenario, begun: usize, randomness: &Randomness) -> Scenario {
-    let tolerant = Scenario {
-        tolerant: true,
-        expect: Vec::new(),
-        ..scenario.clone()
-    };
+    let tolerant = tolerant(scenario);
     for _ in 0..TRIES {
         let mut candidate = tolerant.clone();
         let (kept, later) = tolerant.steps.split_at(begun.min(tolerant.steps.len()));
