@@ -3,12 +3,13 @@
 //!
 //! A wrapper whose connection died silently does not receive the order to stop and continues its turn. It still regards
 //! its ingest as open. That is no violation. Neither is a turn whose message has ended by an answer that a script sent in the
-//! wrapper's name: the server stops nothing then, and the wrapper goes on.
+//! wrapper's name: the server stops nothing then, and the wrapper goes on. Nor is a turn that has time left when a play in
+//! real time ends (`all_end`).
 
 use serde_json::{Value, json};
 
 use super::history::{History, StreamEvent, kilo};
-use super::{Check, Finding, Moment, Oracle};
+use super::{Check, Finding, Moment, Oracle, all_end};
 use crate::parties::{host_of, is_wrapper};
 use crate::rules::ids;
 
@@ -27,6 +28,7 @@ fn check(history: &History) -> Vec<Finding> {
         None => "the gateway did not report its requests".to_owned(),
         Some(waiters) if waiters["tags"] == json!([]) && waiters["liveResponses"] == 0 => return Vec::new(),
         Some(_) if has_unreachable_wrapper(history) || has_forged_end(history) => return Vec::new(),
+        Some(_) if history.sessions().iter().any(all_end::has_turn_with_time_left) => return Vec::new(),
         Some(waiters) => format!("the gateway still has {waiters}"),
     };
     vec![ORACLE.finding(&ids(["R6.25", "R7.13"]), history.end, None, text)]
