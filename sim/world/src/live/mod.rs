@@ -373,6 +373,7 @@ impl LiveWorld {
         if let Some(message) = run.end() {
             self.panics.push_back((host.to_owned(), message));
         }
+        self.shared_network.stop_listening(host);
         Ok(())
     }
 
