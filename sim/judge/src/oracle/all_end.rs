@@ -1,9 +1,15 @@
 //! Every acknowledged message ends (protocol §3, §6), once all faults are healed and time has passed.
+//!
+//! A play in real time may be over before that time has passed. A message whose turn its server may still wait for is a
+//! warning then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::time::Duration;
+
 use super::history::{SessionHistory, StreamEvent};
-use super::{Check, Finding, Moment, Oracle, secs};
+use super::runs::is_meaningful;
+use super::{Check, Finding, Moment, Oracle, Severity, secs};
 use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
@@ -46,14 +52,40 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                     waits_in_the_queue(session, message, &ended),
                 ),
             };
-            ORACLE.finding_about(
-                &[violated],
-                session.run.end,
-                message,
-                format!("it has not ended; {waits}"),
-            )
+            let end = session.run.end;
+            let finding =
+                ORACLE.finding_about(&[violated], end, message, format!("it has not ended; {waits}"));
+            match last_event.get(message).filter(|last| last.is_sent()) {
+                Some(_) if let Some(limit) = time_left(session) => Finding {
+                    severity: Severity::Warning,
+                    text: format!(
+                        "{}; the play ended before {}, when it has to end",
+                        finding.text,
+                        secs(limit)
+                    ),
+                    ..finding
+                },
+                _ => finding,
+            }
         })
         .collect()
+}
+
+/// The time up to which a server may wait for output of a turn (R7.4), if the play, in real time, ended before it.
+fn time_left(session: &SessionHistory) -> Option<Duration> {
+    let run = session.run;
+    let output = session.wrapper_frames().filter(|(_, frame)| is_meaningful(frame));
+    let output = output.map(|(_, frame)| frame.at);
+    let last = output.chain(session.sent.iter().map(|sent| sent.at)).max()?;
+    let limit = last + run.context.profile.no_output_timeout;
+    (run.context.in_real_time && run.end < limit).then_some(limit)
+}
+
+/// Whether a turn goes on that its server may still wait for (R7.4).
+pub(super) fn has_turn_with_time_left(session: &SessionHistory) -> bool {
+    check(session)
+        .iter()
+        .any(|finding| finding.severity == Severity::Warning)
 }
 
 fn waits_for_its_end(session: &SessionHistory, sent: &StreamEvent) -> String {
@@ -97,7 +129,9 @@ fn waits_in_the_queue(session: &SessionHistory, message: &str, ended: &BTreeSet<
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use turnstile_profile::Profile;
 
+    use super::*;
     use crate::oracle::written::Writer;
 
     #[test]
@@ -135,5 +169,33 @@ mod tests {
         writer.sent("m1");
         let sent = texts(writer);
         assert!(sent[0].contains("its turn has not ended"), "{sent:?}");
+    }
+
+    #[test]
+    fn a_turn_that_has_time_left_when_a_play_in_real_time_ends_is_a_warning() {
+        for (no_output_timeout, in_real_time, severity) in [
+            (100_000, true, Severity::Warning),
+            (100_000, false, Severity::Violation),
+            (300, true, Severity::Violation),
+        ] {
+            let mut writer = Writer::started("m1");
+            let no_output_timeout = Duration::from_secs(no_output_timeout);
+            writer.judged_by(Profile {
+                no_output_timeout,
+                ..Profile::default()
+            });
+            if in_real_time {
+                writer.in_real_time(Duration::from_millis(150));
+            }
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.sent("m1");
+            writer.waiters(json!({"tags": [{"tag": "t", "count": 1}], "liveResponses": 1}));
+            let findings = writer.findings();
+            let mut about_ends = findings.iter().filter(|finding| finding.rule == ORACLE.name);
+            assert_eq!(about_ends.next().unwrap().severity, severity, "{findings:?}");
+            let accuses_gateway = findings.iter().any(|finding| finding.rule == "gateway-is-empty");
+            assert_eq!(accuses_gateway, severity == Severity::Violation, "{findings:?}");
+        }
     }
 }

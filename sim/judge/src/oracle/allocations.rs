@@ -167,13 +167,16 @@ fn kept_after_failure(session: &SessionHistory) -> Vec<Finding> {
 }
 
 /// The time at which a wrapper refused the first delivery of a run, and whether its message may have been accepted by
-/// other evidence (R4.22). `None` if the wrapper did not refuse it.
+/// other evidence (R4.22), also while the wrapper got ready. `None` if the wrapper did not refuse it.
 fn failure_of_first(session: &SessionHistory, fence: &Fence) -> Option<(std::time::Duration, bool)> {
     let mut preparations = session.preparations.iter();
     let first = preparations.find(|preparation| preparation.fence.as_ref() == Some(fence))?;
     let answer = first.answer.as_ref()?;
     if !answer.is_success() {
-        return Some((answer.at, false));
+        let margin = session.run.time_error();
+        let mut sent = session.sent.iter();
+        let is_taken = sent.any(|sent| sent.at + margin >= first.at && sent.at <= answer.at + margin);
+        return Some((answer.at, is_taken));
     }
     let mut deliveries = session.deliveries.iter();
     let delivery = deliveries.find(|delivery| delivery.fence.as_ref() == Some(fence))?;
@@ -284,6 +287,29 @@ mod tests {
             writer.delivered_to("m1", generation);
             writer.sent("m1");
             assert_eq!(writer.ended("m1"), rules, "{generation}");
+        }
+    }
+
+    #[test]
+    fn a_run_may_be_used_again_whose_message_was_accepted_while_the_wrapper_got_ready() {
+        for (is_accepted, rules) in [(true, &NOTHING[..]), (false, &FOUND)] {
+            let mut writer = Writer::started("m1");
+            writer.queued("m1");
+            writer.is_refused_ready_after(1, |writer| {
+                if is_accepted {
+                    writer.opens_ingest(1);
+                    writer.wrapper_reports(1, "m1");
+                    writer.sent("m1");
+                    writer.impostor_answers(1, "m1", "a1");
+                    writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
+                }
+            });
+            writer.acked("send", "m2", json!({}));
+            writer.queued("m2");
+            writer.bound(1);
+            let mut found = runs_second(writer, 1);
+            found.retain(|rule| rule == FOUND[0]);
+            assert_eq!(found, rules, "{is_accepted}");
         }
     }
 }

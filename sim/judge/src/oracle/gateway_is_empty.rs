@@ -3,12 +3,13 @@
 //!
 //! A wrapper whose connection died silently does not receive the order to stop and continues its turn. It still regards
 //! its ingest as open. That is no violation. Neither is a turn whose message has ended by an answer that a script sent in the
-//! wrapper's name: the server stops nothing then, and the wrapper goes on.
+//! wrapper's name: the server stops nothing then, and the wrapper goes on. Nor is a turn that has time left when a play in
+//! real time ends (`all_end`).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::history::{History, kilo};
-use super::{Check, Finding, Moment, Oracle};
+use super::history::{History, StreamEvent, kilo};
+use super::{Check, Finding, Moment, Oracle, all_end};
 use crate::parties::{host_of, is_wrapper};
 use crate::rules::ids;
 
@@ -27,6 +28,7 @@ fn check(history: &History) -> Vec<Finding> {
         None => "the gateway did not report its requests".to_owned(),
         Some(waiters) if waiters["tags"] == json!([]) && waiters["liveResponses"] == 0 => return Vec::new(),
         Some(_) if has_unreachable_wrapper(history) || has_forged_end(history) => return Vec::new(),
+        Some(_) if history.sessions().iter().any(all_end::has_turn_with_time_left) => return Vec::new(),
         Some(waiters) => format!("the gateway still has {waiters}"),
     };
     vec![ORACLE.finding(&ids(["R6.25", "R7.13"]), history.end, None, text)]
@@ -48,14 +50,21 @@ fn has_forged_end(history: &History) -> bool {
             .wrapper_frames()
             .filter(|(ingest, _)| !is_wrapper(&ingest.party));
         let mut answers = forged.filter_map(|(_, frame)| match kilo(&frame.name, &frame.data)? {
-            ("message.updated", properties) => properties["info"]["id"].as_str(),
+            ("message.updated", properties) => Some(&properties["info"]),
             _ => None,
         });
-        answers.any(|id| {
-            let mut ends = session.ends.iter();
-            ends.any(|end| end.data["assistantMessageId"] == id)
-        })
+        answers.any(|answer| session.ends.iter().any(|end| is_end_by(end, answer)))
     })
+}
+
+/// Whether a message may have ended by an answer. The end of a message whose answer has an error does not name the answer
+/// (R9.35).
+fn is_end_by(end: &StreamEvent, answer: &Value) -> bool {
+    let is_by_answer = end.data["completionSource"] == "assistant_message_event";
+    let names_it = |id: &Value| *id == answer["id"];
+    let is_of_message = end.message().is_some_and(|message| answer["parentID"] == message);
+    let is_failure = end.name == "cloud.message.failed" && !answer["error"].is_null();
+    end.data.get("assistantMessageId").is_some_and(names_it) || is_by_answer && is_of_message && is_failure
 }
 
 #[cfg(test)]
@@ -76,6 +85,22 @@ mod tests {
                 judged.contains(&"gateway-is-empty".to_owned()),
                 is_found,
                 "{ended_by}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_turn_may_go_on_whose_message_failed_by_a_forged_answer() {
+        for (source, is_found) in [("assistant_message_event", false), ("wrapper_failure", true)] {
+            let mut writer = Writer::at_work();
+            writer.impostor_fails(1, "m1", "forged");
+            writer.failed("m1", json!({"completionSource": source, "error": "no"}));
+            writer.waiters(json!({"tags": [{"tag": "t", "count": 1}], "liveResponses": 1}));
+            let judged = writer.judged();
+            assert_eq!(
+                judged.contains(&"gateway-is-empty".to_owned()),
+                is_found,
+                "{source}"
             );
         }
     }

@@ -57,17 +57,19 @@ fn superseded<'a>(log: &[&'a StreamEvent]) -> BTreeSet<&'a str> {
         .filter(is_acceptance)
         .filter_map(StreamEvent::message)
         .collect();
-    let mut later_accepted = false;
-    let mut superseded = BTreeSet::new();
-    for event in log.iter().rev().filter(|event| event.is_queued()) {
-        let Some(message) = event.message() else { continue };
-        if accepted.contains(message) {
-            later_accepted = true;
-        } else if later_accepted {
-            superseded.insert(message);
-        }
-    }
-    superseded
+    let queued: Vec<&StreamEvent> = log.iter().copied().filter(|event| event.is_queued()).collect();
+    let is_accepted =
+        |event: &&StreamEvent| event.message().is_some_and(|message| accepted.contains(message));
+    let last_place = queued.iter().rposition(is_accepted);
+    let last_time = queued
+        .iter()
+        .filter(|event| is_accepted(event))
+        .map(|event| event.at)
+        .max();
+    let all = queued.iter().enumerate().filter(|(_, event)| !is_accepted(event));
+    // The order of two messages of one millisecond is open: their ids may decide.
+    let superseded = all.filter(|(place, event)| Some(*place) < last_place || Some(event.at) <= last_time);
+    superseded.filter_map(|(_, event)| event.message()).collect()
 }
 
 fn badges<'a>(events: impl Iterator<Item = &'a StreamEvent>) -> DeliveryBadges {
@@ -126,6 +128,26 @@ mod tests {
             let found = writer.judged();
             let found: Vec<&String> = found.iter().filter(|rule| rule.starts_with("clients")).collect();
             assert_eq!(found, rules, "{has_later}");
+        }
+    }
+
+    /// Their ids may decide their order in the queue.
+    #[test]
+    fn a_failed_message_may_be_superseded_by_one_of_the_same_millisecond() {
+        for (between, is_found) in [(0, false), (1, true)] {
+            let mut writer = Writer::started("m2");
+            writer.acked("send", "m1", json!({}));
+            writer.is_at_the_moment(|writer| writer.queued("m2"));
+            writer.wait_ms(between);
+            writer.is_at_the_moment(|writer| writer.queued("m1"));
+            writer.failed_in_queue("m1");
+            writer.delivered("m2");
+            writer.sent("m2");
+            writer.completed("m2");
+            writer.client_replays("late", 0, 0..5);
+            let found = writer.judged();
+            let is_accused = found.contains(&"clients-show-the-same-badges".to_owned());
+            assert_eq!(is_accused, is_found, "{between}: {found:?}");
         }
     }
 

@@ -146,6 +146,19 @@ impl Writer {
         self.wrapper_requested("/session/ready", body, 503, answer);
     }
 
+    /// The same, and other things happen before the wrapper answers.
+    pub(in crate::oracle) fn is_refused_ready_after(
+        &mut self,
+        generation: u64,
+        happens: impl FnOnce(&mut Self),
+    ) {
+        let body = json!({"agentSessionId": self.session, "session": self.binding(generation)});
+        let exchange = self.wrapper_receives("/session/ready", body);
+        happens(self);
+        let answer = json!({"error": "KILO_SERVER_FAILED", "message": "no"});
+        self.wrapper_answers(exchange, 503, answer);
+    }
+
     fn binding(&self, generation: u64) -> Value {
         json!({"ingestUrl": self.ingest_url(), "wrapperRunId": format!("wr_{generation}"),
             "wrapperGeneration": generation, "wrapperConnectionId": format!("c{generation}"),
@@ -276,10 +289,20 @@ impl Writer {
 
     /// A script opens an ingest under that generation in the wrapper's name, and sends an answer to a message.
     pub(in crate::oracle) fn impostor_answers(&mut self, generation: u64, message: &str, id: &str) {
+        self.impostor_sends(generation, assistant(message, id, json!({"completed": 1})));
+    }
+
+    /// The same with an error in the answer.
+    pub(in crate::oracle) fn impostor_fails(&mut self, generation: u64, message: &str, id: &str) {
+        let mut data = assistant(message, id, json!({"completed": 1}));
+        data["properties"]["info"]["error"] = json!({"name": "APIError", "data": {"message": "no"}});
+        self.impostor_sends(generation, data);
+    }
+
+    fn impostor_sends(&mut self, generation: u64, data: Value) {
         let party = "ingest:impostor";
         let path = self.ingest_path(generation);
         let socket = self.opens(party, path);
-        let data = assistant(message, id, json!({"completed": 1}));
         let frame = json!({"streamEventType": "kilocode", "data": data});
         self.observes(party, Observation::FrameSent { socket, frame });
     }
