@@ -27,7 +27,7 @@ pub mod websocket;
 
 pub use clock::{Clock, ClockExt, Elapsed};
 pub use futures_util::future::BoxFuture;
-pub use network::{ByteStream, Listener, Network};
+pub use network::{ANY_PORT, ByteStream, Listener, Network};
 pub use randomness::Randomness;
 
 use std::sync::Arc;

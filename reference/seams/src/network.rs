@@ -7,6 +7,9 @@ use std::io;
 use futures_util::future::{self, BoxFuture};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// The authority of a free port of the loopback.
+pub const ANY_PORT: &str = "127.0.0.1:0";
+
 /// One end of an ordered, reliable connection. Dropping it closes the connection.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 

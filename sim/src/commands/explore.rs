@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, LivePlay, Outcome, Playing, Tally};
+use turnstile::explore::{self, Exploration, Explored, LivePlay, Outcome, Playing, SeedJunitReport, Tally};
 use turnstile::report::{Event, Reporter as _, SeedReplay, Verbosity};
 use turnstile::script::Options;
 use turnstile::stage::Subject;
@@ -133,7 +133,7 @@ struct Exploring {
     out: Box<dyn io::Write>,
     verbosity: Verbosity,
     tally: Tally,
-    junit: JunitOfSeeds,
+    junit: SeedJunitReport,
     replay: SeedReplay,
     /// Seeds that were not played live, by reason.
     skipped: BTreeMap<String, u64>,
@@ -174,7 +174,7 @@ impl Exploring {
         match played {
             LiveSeed::Played(explored) => return self.take(*explored, keep_going),
             LiveSeed::Cut => self.cut += 1,
-            LiveSeed::Skipped(reason) => *self.skipped.entry(reason).or_default() += 1,
+            LiveSeed::Skipped(reason) => *self.skipped.entry(reason.in_general()).or_default() += 1,
         }
         ControlFlow::Continue(())
     }
@@ -257,7 +257,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         out: terminal_beside(&[arguments.json.as_ref(), arguments.junit.as_ref()]),
         verbosity: arguments.shown.verbosity(),
         tally: Tally::default(),
-        junit: JunitOfSeeds::new(replay.clone(), date_and_time()),
+        junit: SeedJunitReport::new(replay.clone(), date_and_time()),
         replay,
         skipped: BTreeMap::new(),
         cut: 0,
@@ -346,7 +346,7 @@ fn write_not_played(out: &mut dyn io::Write, skipped: &BTreeMap<String, u64>, cu
 fn write_files(
     arguments: &ExploreArguments,
     exploration: &Exploration,
-    junit: &mut JunitOfSeeds,
+    junit: &mut SeedJunitReport,
     playing: &Playing,
 ) -> bool {
     let mut all = true;
@@ -372,7 +372,7 @@ fn write_pages(
     mut pages: Pages,
     exploration: &Exploration,
     playing: &Playing,
-    junit: &mut JunitOfSeeds,
+    junit: &mut SeedJunitReport,
 ) -> bool {
     for seed in exploration
         .clusters

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use turnstile::explore::Explored;
-use turnstile::live::Outcome;
+use turnstile::live::{Outcome, Skip};
 use turnstile::report::FailureDetail;
 use turnstile::workers;
 
@@ -19,7 +19,7 @@ pub(super) enum LiveSeed {
     /// It had not ended when the exploration did.
     Cut,
     /// The server does not offer what it needs, for this reason.
-    Skipped(String),
+    Skipped(Skip),
 }
 
 /// Plays seeds until `done` breaks or the time is over.
@@ -45,8 +45,8 @@ fn played(seed: u64, live: &LiveSeeds, detail: FailureDetail) -> LiveSeed {
     let scenario = live.scenario(seed);
     let verdict = match live.play(&scenario) {
         Outcome::Played(verdict) => verdict,
-        Outcome::Skipped(reason) => return LiveSeed::Skipped(general(&reason)),
-        Outcome::Postponed => return LiveSeed::Skipped("needs the test clock".to_owned()),
+        Outcome::Skipped(reason) => return LiveSeed::Skipped(reason),
+        Outcome::Postponed => return LiveSeed::Skipped(Skip::TestClock),
     };
     let in_simulation = |rule: &str| live.is_in_simulation(&scenario, rule);
     let explored = Explored::live(seed, &scenario, verdict, detail, in_simulation);
@@ -54,12 +54,4 @@ fn played(seed: u64, live: &LiveSeeds, detail: FailureDetail) -> LiveSeed {
         return LiveSeed::Cut;
     }
     LiveSeed::Played(Box::new(explored))
-}
-
-/// A reason without the numbers of one seed.
-fn general(reason: &str) -> String {
-    match reason.split_once(", which exceeds ") {
-        Some((_, limit)) => format!("takes longer than {}", limit.trim_start_matches("the limit of ")),
-        None => reason.to_owned(),
-    }
 }

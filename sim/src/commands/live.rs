@@ -220,7 +220,7 @@ enum NotPlayed<'a> {
 fn played<'a>(live: &Live, entry: &'a Entry, seed: u64) -> Result<Played<'a>, NotPlayed<'a>> {
     let begun = now();
     match live.play(&entry.scenario, seed) {
-        Outcome::Skipped(reason) => Err(NotPlayed::Skipped(entry, reason)),
+        Outcome::Skipped(reason) => Err(NotPlayed::Skipped(entry, reason.to_string())),
         Outcome::Postponed => Err(NotPlayed::Postponed(entry)),
         Outcome::Played(verdict) => {
             let options = Options::default();

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use turnstile::live::{ANY_PORT, Live, LongScenarios};
+use turnstile::live::{Live, LongScenarios};
 use turnstile::stage::{RECEIVER_AUTHORITY, wrapper_authority};
 use turnstile::suite::all_cores;
 use turnstile_fault::Capability;
@@ -114,7 +114,7 @@ fn given(
     if jobs > NonZeroUsize::MIN {
         let opened = Doors::open(wrapper, receiver);
         live.doors = Some(opened.map_err(|error| format!("cannot listen for parallel plays: {error}"))?);
-        setup.front = Some(ANY_PORT);
+        setup.add_front();
         return Ok(live);
     }
     setup.listening.insert(RECEIVER_AUTHORITY.to_owned(), receiver);

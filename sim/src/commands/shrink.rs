@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use clap::Args;
-use turnstile::explore::{self, Progress, Shrunk};
-use turnstile::live::Outcome as LiveOutcome;
+use turnstile::explore::{self, Failure, Progress, Shrunk};
+use turnstile::live::{Outcome as LiveOutcome, Skip};
 use turnstile::script::{Options, Verdict};
 use turnstile::suite;
 use turnstile::watch::Watch;
@@ -136,13 +136,13 @@ pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
         subject: subject.unchecked(),
         ..options
     };
+    let Some(failure) = Failure::of(verdict) else {
+        return Ok(nothing_to_shrink(arguments));
+    };
     let fails = |candidate: &Scenario, rule: &str| explore::fails_simulated(candidate, rule, options);
-    let shrunk = shrunk(&scenario, verdict, fails, interruption);
+    let shrunk = shrunk(&scenario, failure, fails, interruption);
     interruption.begin_to_write();
-    match shrunk {
-        Some(shrunk) => conclude(arguments, &scenario, &shrunk, seed, interruption, None),
-        None => Ok(nothing_to_shrink(arguments)),
-    }
+    conclude(arguments, &scenario, &shrunk, seed, interruption, None)
 }
 
 fn nothing_to_shrink(arguments: &ShrinkArguments) -> Exit {
@@ -163,8 +163,8 @@ fn shrink_live(
         Source::File(_) => scenario,
     };
     let votes = arguments.votes;
-    let verdict = match first_failure(live, &scenario, votes.of) {
-        Ok(Some(verdict)) => verdict,
+    let failure = match first_failure(live, &scenario, votes.of) {
+        Ok(Some(failure)) => failure,
         Ok(None) => return Ok(nothing_to_shrink(arguments)),
         Err((exit, error)) => {
             print_error(&error);
@@ -177,36 +177,38 @@ fn shrink_live(
             _ => None,
         })
     };
-    let rule = verdict.findings.first().map(|finding| finding.rule.clone());
-    if rule.is_none_or(|rule| fails(&scenario, &rule).is_none()) {
+    if fails(&scenario, &failure.rule).is_none() {
         let source = &arguments.source.source;
         print_error(&format!("{source} fails too rarely for --votes {votes}"));
         return Ok(interruption.exit(Exit::Usage));
     }
-    let shrunk = shrunk(&scenario, verdict, fails, interruption);
+    let shrunk = shrunk(&scenario, failure, fails, interruption);
     interruption.begin_to_write();
-    match shrunk {
-        Some(shrunk) => {
-            let simulated = live.is_in_simulation(&shrunk.scenario, &shrunk.rule);
-            conclude(arguments, &scenario, &shrunk, seed, interruption, Some(simulated))
-        }
-        None => Ok(nothing_to_shrink(arguments)),
-    }
+    let simulated = live.is_in_simulation(&shrunk.scenario, &shrunk.failure.rule);
+    conclude(arguments, &scenario, &shrunk, seed, interruption, Some(simulated))
 }
 
-/// The verdict of the first play that fails, of so many; or why there is none, with the exit status.
-fn first_failure(live: &LiveSeeds, scenario: &Scenario, of: u32) -> Result<Option<Verdict>, (Exit, String)> {
+/// The first failure of so many plays; or why there is none, with the exit status.
+fn first_failure(live: &LiveSeeds, scenario: &Scenario, of: u32) -> Result<Option<Failure>, (Exit, String)> {
     for _ in 0..of {
         match live.play(scenario) {
-            LiveOutcome::Played(Ok(verdict)) if verdict.findings.is_empty() => {}
-            LiveOutcome::Played(Ok(verdict)) => return Ok(Some(*verdict)),
+            LiveOutcome::Played(Ok(verdict)) => {
+                if let Some(failure) = Failure::of(*verdict) {
+                    return Ok(Some(failure));
+                }
+            }
             LiveOutcome::Played(Err(error)) => {
                 return Err((Exit::Harness, format!("harness error: {error}")));
             }
             LiveOutcome::Skipped(reason) => {
                 return Err((Exit::Usage, format!("it cannot be played: it {reason}")));
             }
-            LiveOutcome::Postponed => return Err((Exit::Usage, "it needs the test clock".to_owned())),
+            LiveOutcome::Postponed => {
+                return Err((
+                    Exit::Usage,
+                    format!("it cannot be played: it {}", Skip::TestClock),
+                ));
+            }
         }
     }
     Ok(None)
@@ -230,7 +232,7 @@ fn conclude(
     let stopped = if shrunk.is_stopped { ", stopped early" } else { "" };
     anstream::eprintln!(
         "{} fails with {} of {} steps, after {} plays{stopped}",
-        shrunk.rule,
+        shrunk.failure.rule,
         script.steps.len(),
         scenario.steps.len(),
         shrunk.tried
@@ -241,16 +243,16 @@ fn conclude(
     Ok(interruption.exit(write(arguments, &script.to_yaml(), seed)?))
 }
 
-/// Shrinks with a progress bar until no smaller scenario fails, or until Ctrl-C. `None` if the scenario passes.
+/// Shrinks with a progress bar until no smaller scenario fails, or until Ctrl-C.
 fn shrunk(
     scenario: &Scenario,
-    verdict: Verdict,
+    failure: Failure,
     fails: impl FnMut(&Scenario, &str) -> Option<Verdict>,
     interruption: Interruption,
-) -> Option<Shrunk> {
+) -> Shrunk {
     let bar = bar(None, "{spinner} {msg}, {elapsed}");
     let steps = scenario.steps.len();
-    let shrunk = explore::shrink(scenario, verdict, fails, |progress: Progress| {
+    let shrunk = explore::shrink(scenario, failure, fails, |progress: Progress| {
         bar.set_message(format!(
             "{} of {steps} steps left, {} plays; Ctrl-C keeps the best so far",
             progress.steps, progress.tried

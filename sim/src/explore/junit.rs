@@ -22,13 +22,13 @@ const SUITE_NAME: &str = "seeds";
 
 /// Collects the first seed of each kind of finding until all seeds are played.
 #[derive(Debug)]
-pub struct JunitOfSeeds {
+pub struct SeedJunitReport {
     firsts: Vec<Explored>,
     replay: SeedReplay,
     start: DateTime<Utc>,
 }
 
-impl JunitOfSeeds {
+impl SeedJunitReport {
     /// An empty report of seeds that are replayed so, of a run that began at `start`.
     pub fn new(replay: SeedReplay, start: DateTime<Utc>) -> Self {
         Self {

@@ -44,9 +44,9 @@ mod wrapper_faults;
 
 pub use self::cluster::Cluster;
 pub use self::generate::{scenario, scenario_for};
-pub use self::junit::JunitOfSeeds;
+pub use self::junit::SeedJunitReport;
 pub use self::result::{Exploration, HarnessFailure, MOST_SHARDS, MergeError, Part, Tally};
 pub use self::run::{Explored, FailedSeed, LivePlay, Outcome, Playing, explore, play_seed};
 pub(crate) use self::shrink::playable;
-pub use self::shrink::{Progress, Shrunk, as_script, fails_simulated, shrink};
+pub use self::shrink::{Failure, Progress, Shrunk, as_script, fails_simulated, shrink};
 pub use self::terminal::{in_simulation, write_exploration, write_seed};

@@ -30,34 +30,47 @@ pub struct Progress {
     pub tried: usize,
 }
 
+/// A play that violated an oracle.
+#[derive(Debug)]
+pub struct Failure {
+    /// The verdict of the play.
+    pub verdict: Verdict,
+    /// The violated oracle: the one of the first finding.
+    pub rule: String,
+}
+
+impl Failure {
+    /// The failure of a play; `None` without a finding.
+    pub fn of(verdict: Verdict) -> Option<Self> {
+        let rule = verdict.findings.first()?.rule.clone();
+        Some(Self { verdict, rule })
+    }
+}
+
 /// The result of a reduction.
 #[derive(Debug)]
 pub struct Shrunk {
     /// The smallest failing scenario.
     pub scenario: Scenario,
-    /// The verdict of its play.
-    pub verdict: Verdict,
-    /// The violated oracle.
-    pub rule: String,
+    /// The failure of its play.
+    pub failure: Failure,
     /// Number of scenarios tried.
     pub tried: usize,
     /// Whether `progress` stopped the reduction early.
     pub is_stopped: bool,
 }
 
-/// Reduces a scenario for which `verdict` has a finding, while `progress` returns true. Returns `None` without a
-/// finding. `fails` plays a scenario and returns the verdict if it violates the oracle.
+/// Reduces a scenario that fails so until `progress` breaks. `fails` plays a scenario and returns the verdict if it
+/// violates the oracle.
 pub fn shrink(
     scenario: &Scenario,
-    verdict: Verdict,
+    failure: Failure,
     fails: impl FnMut(&Scenario, &str) -> Option<Verdict>,
     progress: impl FnMut(Progress) -> ControlFlow<()>,
-) -> Option<Shrunk> {
-    let rule = verdict.findings.first()?.rule.clone();
+) -> Shrunk {
     let mut shrinker = Shrinker {
         best: scenario.clone(),
-        verdict,
-        rule,
+        failure,
         fails,
         tried: 0,
         is_stopped: false,
@@ -72,13 +85,12 @@ pub fn shrink(
             break;
         }
     }
-    Some(Shrunk {
+    Shrunk {
         scenario: shrinker.best,
-        verdict: shrinker.verdict,
-        rule: shrinker.rule,
+        failure: shrinker.failure,
         tried: shrinker.tried,
         is_stopped: shrinker.is_stopped,
-    })
+    }
 }
 
 /// Plays a scenario in a simulated world. Returns the verdict if it violates the oracle.
@@ -89,8 +101,7 @@ pub fn fails_simulated(scenario: &Scenario, rule: &str, options: Options) -> Opt
 
 struct Shrinker<F, P> {
     best: Scenario,
-    verdict: Verdict,
-    rule: String,
+    failure: Failure,
     fails: F,
     tried: usize,
     is_stopped: bool,
@@ -111,12 +122,13 @@ where
             return false;
         };
         self.tried += 1;
-        let broken = (self.fails)(&candidate, &self.rule);
+        let broken = (self.fails)(&candidate, &self.failure.rule);
         let is_better = broken.is_some();
         if let Some(mut verdict) = broken {
-            verdict.findings.retain(|finding| finding.rule == self.rule);
+            let rule = &self.failure.rule;
+            verdict.findings.retain(|finding| finding.rule == *rule);
             self.best = candidate;
-            self.verdict = verdict;
+            self.failure.verdict = verdict;
         }
         let progress = Progress {
             steps: self.best.steps.len(),
@@ -298,11 +310,12 @@ pub(crate) fn playable(mut scenario: Scenario) -> Option<Scenario> {
 /// Makes a script of the result, with the violated rule in its title, the finding in its description, and the seed with
 /// which it fails; `origin` names the source.
 pub fn as_script(shrunk: &Shrunk, origin: &str, seed: u64) -> Scenario {
-    let finding = LabelledFinding::all(&shrunk.verdict).next();
+    let Failure { verdict, rule } = &shrunk.failure;
+    let finding = LabelledFinding::all(verdict).next();
     let text = finding.map_or(String::new(), |finding| finding.text);
-    let about = format!("{origin} violated {}: {text}.", shrunk.rule);
+    let about = format!("{origin} violated {rule}: {text}.");
     Scenario {
-        title: format!("{} is violated by what is left of {origin}", shrunk.rule),
+        title: format!("{rule} is violated by what is left of {origin}"),
         about: capitalised(&about),
         seed: Some(seed).filter(|seed| *seed != 0),
         ..shrunk.scenario.clone()

@@ -3,11 +3,11 @@
 //! A scenario is skipped if the server lacks a capability that it [needs](Scenario::needs), if the server's profile lacks
 //! a value that it requires, or if it takes too long. Its length is measured by playing it in the simulated world first.
 
+mod skip;
 pub mod target;
 mod weaker;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use turnstile_scenarios::{Expectation, Scenario};
 use turnstile_seams::error_chain::with_sources;
 use turnstile_world::live::{Cutoff, Doors, LATENESS, LiveSetup, LiveWorld, ServerUnderTest};
 
+pub use self::skip::Skip;
 use crate::script::{self, HarnessError, Length, Options, Settling, Target, Verdict};
 use crate::stage::identity::PlayIdentity;
 use crate::stage::{self, RECEIVER_AUTHORITY, SERVER_AUTHORITY, StandIn, Subject, wrapper_authority};
@@ -36,9 +37,6 @@ const AFTERMATH_ON_TEST_CLOCK: Duration = Duration::from_hours(1);
 
 /// The longest scenario that is played on a test clock, on the parties' clock.
 const LONGEST_ON_TEST_CLOCK: Duration = Duration::from_hours(1);
-
-/// A free loopback port.
-pub const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A server under test and the settings of live plays.
 #[derive(Clone)]
@@ -117,7 +115,7 @@ pub enum Outcome {
     /// It was played.
     Played(Result<Box<Verdict>, HarnessError>),
     /// It was skipped, for this reason.
-    Skipped(String),
+    Skipped(Skip),
     /// It is long, and was not played yet.
     Postponed,
 }
@@ -181,17 +179,17 @@ impl Live {
             needs.insert(Capability::Downtime);
         }
         if let Some(need) = needs.difference(&self.offers).next() {
-            return Outcome::Skipped(format!("needs {}", need.text()));
+            return Outcome::Skipped(Skip::Capability(*need));
         }
         if self.setup.front.is_some() && expects_no_connection(scenario) {
-            return Outcome::Skipped("needs a wrapper at an address of its own".to_owned());
+            return Outcome::Skipped(Skip::SharedAddress);
         }
         if let Some(value) = scenario.profile.first_missing_in(&self.profile) {
-            return Outcome::Skipped(format!("needs a server whose profile has {value}"));
+            return Outcome::Skipped(Skip::Profile(value));
         }
         let mut setup = self.setup.clone();
         if needs.contains(&Capability::Sandboxes) {
-            setup.front = setup.front.or(Some(ANY_PORT));
+            setup.add_front();
         }
         let rehearsal = match self.rehearse(scenario) {
             Ok(verdict) => verdict,
@@ -201,7 +199,7 @@ impl Live {
             .is_some()
             .then(|| weaker::drawn_crash(scenario, &rehearsal, seed));
         if crash == Some(None) {
-            return Outcome::Skipped(format!("needs {}", Capability::CrashPoint.text()));
+            return Outcome::Skipped(Skip::Capability(Capability::CrashPoint));
         }
         let crash = crash.flatten();
         let rehearsed = Length::of(&rehearsal);
@@ -212,10 +210,7 @@ impl Live {
             LongScenarios::Postponed | LongScenarios::OnTestClock => self.patience.max(LONGEST_ON_TEST_CLOCK),
         };
         if takes > limit {
-            let (takes, limit) = (takes.as_secs_f64(), limit.as_secs());
-            return Outcome::Skipped(format!(
-                "takes {takes:.0} s, which exceeds the limit of {limit} s"
-            ));
+            return Outcome::Skipped(Skip::Length { takes, limit });
         }
         if is_long && self.long == LongScenarios::Postponed {
             return Outcome::Postponed;

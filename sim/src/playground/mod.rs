@@ -38,7 +38,7 @@ use fake_gateway::receiver::Receiver;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 use turnstile_reference::program::{ProgramError, SettingError};
-use turnstile_seams::{Listener, Seams, real};
+use turnstile_seams::{ANY_PORT, Listener, Seams, real};
 
 use self::door::Watchers;
 use self::log::Log;
@@ -47,8 +47,6 @@ use self::server::{ServerSettings, ServerThread};
 use self::sessions::Sessions;
 use crate::script::CALLBACK_PATH;
 
-/// A loopback address with a free port.
-const ANY_PORT: &str = "127.0.0.1:0";
 /// The party that calls procedures, in the log.
 const CLIENT: &str = "client";
 /// The lifetime of credentials.

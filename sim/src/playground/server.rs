@@ -28,7 +28,7 @@ pub(super) struct ServerSettings {
 impl ServerSettings {
     fn read(&self) -> Result<Settings, Vec<SettingError>> {
         Settings::read(Arguments {
-            listen: super::ANY_PORT.to_owned(),
+            listen: turnstile_seams::ANY_PORT.to_owned(),
             data: Some(self.data.clone()),
             api_secret: Some(self.api_secret.clone()),
             ticket_secret: Some(self.ticket_secret.clone()),

@@ -8,11 +8,11 @@ use fake_gateway::gateway::Gateway;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use turnstile_judge::parties::{GATEWAY, WRAPPER};
-use turnstile_seams::Seams;
+use turnstile_seams::{ANY_PORT, Seams};
 
 use super::log::Log;
+use super::relay;
 use super::wrapper::WrapperPlace;
-use super::{ANY_PORT, relay};
 use crate::tunnel::link::Link;
 
 /// The links of a session.

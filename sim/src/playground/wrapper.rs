@@ -6,9 +6,7 @@ use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use turnstile_events::observation::Probe;
-use turnstile_seams::Seams;
-
-use super::ANY_PORT;
+use turnstile_seams::{ANY_PORT, Seams};
 
 /// The place of a wrapper, with its process while one runs.
 pub(super) struct WrapperPlace {

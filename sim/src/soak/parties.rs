@@ -12,15 +12,12 @@ use http_body_util::Full;
 use serde_json::Value;
 use turnstile_events::observation::{Observation, Observer, Probe};
 use turnstile_judge::parties::{GATEWAY, RECEIVER, WRAPPER};
-use turnstile_seams::{Listener, Seams, http_client};
+use turnstile_seams::{ANY_PORT, Listener, Seams, http_client};
 use turnstile_world::Route;
 use turnstile_world::live::front;
 
 use super::SoakError;
 use super::ledger::Ledger;
-
-/// A idle loopback port.
-const ANY_PORT: &str = "127.0.0.1:0";
 
 /// The running fakes, on the runtime that started them.
 pub(super) struct Fakes {

@@ -25,12 +25,10 @@ use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
 use turnstile_events::observation::Probe;
 use turnstile_seams::http_client::{self, HttpError};
-use turnstile_seams::{Listener, Network, Seams, real};
+use turnstile_seams::{ANY_PORT, Listener, Network, Seams, real};
 
 use super::{GATEWAY_AUTHORITY, SERVER_AUTHORITY};
 
-/// A loopback address with a free port.
-const ANY_PORT: &str = "127.0.0.1:0";
 /// Largest request of a server, in bytes.
 const BODY_LIMIT: usize = 16 << 20;
 /// The place of the ingest's URL in the body of a request.

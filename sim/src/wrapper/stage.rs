@@ -8,7 +8,7 @@ use fake_gateway::gateway::Gateway;
 use serde_json::Value;
 use turnstile_events::observation::Probe;
 use turnstile_judge::parties::{GATEWAY, SERVER, WRAPPER};
-use turnstile_seams::ClockExt as _;
+use turnstile_seams::{ANY_PORT, ClockExt as _};
 
 use super::ingest::{Event, Happened, Ingest};
 use super::launch::{Launched, launch};
@@ -23,8 +23,6 @@ use crate::role::socket::Cut;
 use crate::role::{CALM, STARTING};
 use crate::script::Verdict;
 
-/// A loopback address with a free port.
-const ANY_PORT: &str = "127.0.0.1:0";
 /// Time between two requests while a state is awaited.
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
 /// The number of last events that a finding shows.

@@ -129,7 +129,7 @@ impl Wrapper {
         let ended = running.end();
         let mut verdict = match outcome {
             Outcome::Played(verdict) => *verdict?,
-            Outcome::Skipped(reason) => return Err(HarnessError::NoServer(reason)),
+            Outcome::Skipped(reason) => return Err(HarnessError::NoServer(reason.to_string())),
             Outcome::Postponed => return Err(HarnessError::NoServer("it was postponed".to_owned())),
         };
         let ended = ended.map(|how| RUNS.finding(verdict.elapsed, format!("the process: {how}")));

@@ -115,7 +115,7 @@ fn scenarios_are_skipped_for_missing_capabilities_other_profiles_and_their_lengt
         let scenario =
             Scenario::parse(&script, Path::new("some.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
         match live.play(&scenario, 0) {
-            Outcome::Skipped(reason) => reason,
+            Outcome::Skipped(reason) => reason.to_string(),
             played => panic!("it was played: {played:?}"),
         }
     };

@@ -38,7 +38,7 @@ mod subject;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +105,13 @@ pub struct LiveSetup {
     pub lateness: Duration,
     /// Whether the world jumps over idle time, which needs a server with a test clock that no other world uses.
     pub jumps: bool,
+}
+
+impl LiveSetup {
+    /// Puts a front of all sandboxes at a free port of the loopback, unless there is one.
+    pub fn add_front(&mut self) {
+        self.front.get_or_insert((Ipv4Addr::LOCALHOST, 0).into());
+    }
 }
 
 /// Origin of the server under test.
@@ -373,6 +380,7 @@ impl LiveWorld {
         if let Some(message) = run.end() {
             self.panics.push_back((host.to_owned(), message));
         }
+        self.shared_network.stop_listening(host);
         Ok(())
     }
 

@@ -204,6 +204,15 @@ impl SharedNetwork {
         }
     }
 
+    /// Closes the listeners for which a party that has crashed did not ask: the system would accept connections that nobody
+    /// serves. Its ports stay reserved.
+    pub(super) fn stop_listening(&self, party: &str) {
+        let is_own = |authority: &str| split(authority).is_ok_and(|(name, _)| *name == *party);
+        self.directory()
+            .reserved
+            .retain(|authority, _| !is_own(authority));
+    }
+
     /// The listener of a party that starts.
     fn listener(&self, authority: &str) -> io::Result<StdListener> {
         let address = self.address_of(authority)?;

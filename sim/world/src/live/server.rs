@@ -19,8 +19,6 @@ use tokio::net::TcpSocket;
 use super::port;
 use super::server_clock::{ClockError, ServerClock};
 
-/// A free port of the loopback, for the test clock.
-pub(super) const ANY_PORT: &str = "127.0.0.1:0";
 /// Time limit for a server to start listening.
 const STARTING: Duration = Duration::from_secs(20);
 /// Time limit for a running server to accept a connection.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_fault::Place;
+use turnstile_seams::ANY_PORT;
 use turnstile_seams::error_chain::with_sources;
 
 use super::host::Run;
-use super::server::{ANY_PORT, ServerError};
+use super::server::ServerError;
 use super::server_clock::ServerClock;
 use super::{FRONT, LiveWorld, Server, crashed, front};
 use crate::any::BootFunction;

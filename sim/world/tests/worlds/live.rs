@@ -312,6 +312,19 @@ fn a_stalled_connection_holds_what_is_sent_until_it_heals() {
 }
 
 #[test]
+fn a_party_that_crashes_before_it_listens_refuses_connections() {
+    let mut play = Play::connected();
+    play.world.add_host("slow", |_| Box::pin(std::future::pending()));
+    let address = play.world.reached_at("slow:1").expect("a port is free");
+    TcpStream::connect(&address).expect("a connection waits for a party that starts");
+    play.world.apply(&Fault::crash("slow")).expect("it is up");
+    let refused = TcpStream::connect(&address).expect_err("nothing listens");
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    play.world.heal(&Place::host("slow")).expect("it is down");
+    TcpStream::connect(&address).expect("a connection waits for a party that starts again");
+}
+
+#[test]
 fn a_crash_ends_the_connections_of_its_party() {
     let mut play = Play::connected();
     play.world.apply(&Fault::crash(CLIENT)).expect("the client is up");
