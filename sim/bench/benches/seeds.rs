@@ -1,12 +1,14 @@
-//! Cost of seeds on one core: generated seeds, each further fault, and each further session.
+//! Cost of seeds on one core: generated seeds, plays of a guided exploration, each further fault, and each further session.
 
 mod measure;
 
 use std::hint::black_box;
 use std::iter;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use turnstile::explore::{self, Playing};
+use turnstile::explore::{self, Guide, Playing};
 use turnstile::stage::{StoreChoice, Subject};
 
 /// The allocator of the tool, so that results are comparable.
@@ -39,6 +41,23 @@ fn seeds(criterion: &mut Criterion) {
             });
         });
     }
+    let playing = Playing::default();
+    group.bench_function("guided", |bencher| {
+        bencher.iter(|| {
+            let mut guide = Guide::new(0, 1);
+            explore::explore_guided(
+                &mut guide,
+                SEEDS,
+                NonZeroUsize::MIN,
+                &playing,
+                || false,
+                |explored| {
+                    black_box(explored);
+                    ControlFlow::Continue(())
+                },
+            );
+        });
+    });
     group.finish();
 }
 

@@ -3,21 +3,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, LivePlay, Outcome, Playing, Tally};
-use turnstile::report::{Event, Reporter as _, SeedReplay, Verbosity};
-use turnstile::script::Options;
+use turnstile::explore::{
+    self, Exploration, Explored, Guide, GuidedResult, JunitOfSeeds, Outcome, Playing, Tally,
+};
+use turnstile::report::{SeedReplay, Verbosity};
 use turnstile::stage::Subject;
-use turnstile::suite::{self, Play, Played};
-use turnstile::watch::Watch;
 use turnstile::workers;
-use turnstile_scenarios::Entry;
 
 use super::arguments::{
     FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, Shard, ShownArguments,
@@ -25,12 +21,14 @@ use super::arguments::{
 };
 use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
+use super::guided::{GuidedArguments, write_script};
 use super::interruption::Interruption;
 use super::live_seeds::{LiveSeedArguments, LiveSeeds};
 use super::output_file::{OutputFile, check_distinct, terminal_beside};
-use super::pages::{Pages, PagesArguments};
+use super::pages::PagesArguments;
 use super::progress::bar;
 use super::reporting::note_partial;
+use super::seed_pages::write_pages;
 use super::seeds::{Seeds, ServerArguments};
 
 /// The default number of seeds.
@@ -77,6 +75,8 @@ pub(crate) struct ExploreArguments {
     shown: ShownArguments,
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     server: ServerArguments,
+    #[command(flatten)]
+    guided: GuidedArguments,
     #[command(flatten)]
     live: LiveSeedArguments,
 }
@@ -137,6 +137,10 @@ struct Exploring {
     replay: SeedReplay,
     /// Seeds that were not played live, by reason.
     skipped: BTreeMap<String, u64>,
+    /// What a guided exploration has seen.
+    guided: Option<GuidedResult>,
+    /// Whether all scripts of guided plays were written.
+    are_scripts_written: bool,
     /// The first error of standard output.
     error: Option<io::Error>,
 }
@@ -153,6 +157,9 @@ impl Exploring {
         self.bar
             .set_message(format!("{hours} virtual hours, {failed} failed"));
         let is_printed = is_new && self.verbosity != Verbosity::Quiet || explored.outcome.is_err();
+        if is_new || explored.outcome.is_err() {
+            self.are_scripts_written &= write_script(&self.replay, explored.seed, explored.script.as_deref());
+        }
         let (out, replay) = (&mut self.out, &self.replay);
         let printed = self.bar.suspend(|| print(out, &explored, is_printed, replay));
         self.error = self.error.take().or(printed.err());
@@ -223,8 +230,8 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let every = usize::try_from(chosen.every).unwrap_or(usize::MAX);
     let seeds = (chosen.first..chosen.end).step_by(every);
     let template = match chosen.count {
-        Some(_) => "{bar:30} {pos}/{len} seeds, {per_sec}, {msg}, {elapsed}",
-        None => "{spinner} {pos} seeds, {per_sec}, {msg}, {elapsed}",
+        Some(_) => "{bar:30} {pos}/{len} plays, {per_sec}, {msg}, {elapsed}",
+        None => "{spinner} {pos} plays, {per_sec}, {msg}, {elapsed}",
     };
     let bar = bar(chosen.count, template);
     let playing = Playing {
@@ -236,6 +243,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let flags = arguments.server.flags() + &arguments.live.flags();
     let replay = match &live {
         Some(_) => SeedReplay::live(flags.clone()),
+        None if arguments.guided.guided => arguments.guided.replay(flags.clone()),
         None => SeedReplay::simulated(flags.clone()),
     };
     let mut exploring = Exploring {
@@ -246,12 +254,17 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         junit: JunitOfSeeds::new(replay.clone(), date_and_time()),
         replay,
         skipped: BTreeMap::new(),
+        guided: None,
+        are_scripts_written: true,
         error: None,
     };
     let seeds = seeds.take_while(|_| !is_over());
     let keeps_going = arguments.keep_going;
     match &live {
         Some(live) => explore_live(seeds, live, &playing, interruption, &mut exploring, keeps_going),
+        None if arguments.guided.guided => {
+            explore_guided(arguments, &chosen, &playing, &is_over, &mut exploring);
+        }
         None => explore::explore(
             seeds,
             arguments.jobs.count(),
@@ -293,6 +306,8 @@ fn conclude(
         tally,
         mut junit,
         skipped,
+        guided,
+        are_scripts_written,
         error,
         ..
     } = exploring;
@@ -301,16 +316,46 @@ fn conclude(
         Some(count) => tally.played() + skipped.values().sum::<u64>() < count,
         None => interruption.is_asked_for() || tally.failed() > 0 && !arguments.keep_going,
     };
-    let exploration = tally.finish(server, chosen.first, chosen.every, stopped_early, wall);
+    let exploration = Exploration {
+        guided,
+        ..tally.finish(server, chosen.first, chosen.every, stopped_early, wall)
+    };
     // Before the summary, because the reader of standard output may have stopped reading.
     let are_written = write_files(arguments, &exploration, &mut junit, playing);
     let written = explore::write_exploration(&mut out, &exploration);
     let written = written.and_then(|()| write_skipped(&mut out, &skipped));
     ignore_broken_pipe(error.map_or(written, Err))?;
-    if !are_written {
+    if !are_written || !are_scripts_written {
         return Ok(Exit::Harness);
     }
     Ok(interruption.exit(exit_of_exploration(&exploration)))
+}
+
+/// Plays mutated scenarios.
+fn explore_guided(
+    arguments: &ExploreArguments,
+    chosen: &Chosen,
+    playing: &Playing,
+    is_over: impl Fn() -> bool + Sync,
+    exploring: &mut Exploring,
+) {
+    let mut guide = Guide::new(chosen.first, chosen.every);
+    let bar = exploring.bar.clone();
+    explore::explore_guided(
+        &mut guide,
+        chosen.count.unwrap_or(u64::MAX),
+        arguments.jobs.count(),
+        playing,
+        is_over,
+        |explored| {
+            bar.inc(1);
+            exploring.take(explored, arguments.keep_going)
+        },
+    );
+    exploring.guided = Some(GuidedResult {
+        scenarios: guide.scenarios(),
+        features: guide.map().clone(),
+    });
 }
 
 /// Plays seeds in real time.
@@ -385,67 +430,12 @@ fn write_files(
     if let Some(file) = &arguments.junit {
         all &= file.write("the JUnit report", |out| junit.write(exploration, out));
     }
-    let name = format!("{} seeds, {} passed", exploration.played, exploration.passed);
+    let (played, unit, passed) = (exploration.played, exploration.unit(), exploration.passed);
+    let name = format!("{played} {unit}, {passed} passed");
     if let Some(pages) = arguments.pages.pages(&name, false) {
         all &= write_pages(pages, exploration, playing, junit);
     }
     all
-}
-
-/// Plays for a report are not interrupted: they are few, and the report is what is left of an interrupted run.
-static NEVER: AtomicBool = AtomicBool::new(false);
-
-/// Writes pages with the first seed of each kind of finding. It is played again, because only traces of live plays are
-/// kept.
-fn write_pages(
-    mut pages: Pages,
-    exploration: &Exploration,
-    playing: &Playing,
-    junit: &mut JunitOfSeeds,
-) -> bool {
-    for seed in exploration
-        .clusters
-        .iter()
-        .filter_map(|cluster| cluster.seeds.first().copied())
-    {
-        let (scenario, verdict) = match junit.take_live(seed) {
-            Some(LivePlay { scenario, verdict }) => (scenario, Some(verdict)),
-            None => (explore::scenario(seed), None),
-        };
-        let entry = Entry {
-            id: format!("seed {seed}"),
-            path: PathBuf::new(),
-            scenario,
-            text: None,
-        };
-        let options = Options {
-            seed,
-            subject: playing.subject,
-            watch: playing.watch.map(|watch| Watch {
-                interruption: &NEVER,
-                ..watch
-            }),
-            ..Options::default()
-        };
-        let play = Play {
-            entry: &entry,
-            options,
-        };
-        let played = match verdict {
-            Some(verdict) => Played::new(play, Ok(verdict), Duration::ZERO),
-            None => suite::play_timed(play),
-        };
-        let replay = junit.replay(seed);
-        let reported = pages.report.report(&Event::Played {
-            played: &played,
-            replay: &replay,
-        });
-        if let Err(error) = reported {
-            print_error(&format!("cannot report seed {seed}: {error}"));
-            return false;
-        }
-    }
-    pages.write()
 }
 
 /// The exit status for an exploration.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{Cluster, Clusters};
+use super::guided::FeatureMap;
 use super::run::Explored;
 
 /// The version of the file format.
@@ -14,7 +15,7 @@ pub const MOST_SHARDS: u64 = 1_000_000;
 /// The largest number of seeds of a result, so that the sum of many results fits into the numbers.
 const MOST_PLAYED: u64 = 1 << 50;
 
-/// The result of playing a set of seeds.
+/// The result of playing a set of seeds, or of a guided exploration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exploration {
     /// The version of the file format.
@@ -35,6 +36,18 @@ pub struct Exploration {
     pub clusters: Vec<Cluster>,
     /// Seeds in which the harness failed.
     pub harness_failures: Vec<HarnessFailure>,
+    /// What a guided exploration has seen; its seeds are the numbers of its plays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guided: Option<GuidedResult>,
+}
+
+/// What a guided exploration has seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuidedResult {
+    /// The number of scenarios that showed something new, of all shards.
+    pub scenarios: u64,
+    /// The number of plays that showed each feature.
+    pub features: FeatureMap,
 }
 
 /// The seeds of one run.
@@ -77,6 +90,9 @@ pub enum MergeError {
     /// Played against another server: another mutant, or the reference server.
     #[error("it was played against a different server (--breaking) than the others")]
     OtherServer,
+    /// Guided, or not, unlike the others.
+    #[error("a guided exploration and seeds cannot be merged: the same number means different runs")]
+    Guided,
     /// Written in another file format.
     #[error("its file format is {found}, but this version of the tool reads {LAYOUT}")]
     Layout {
@@ -118,11 +134,17 @@ impl Tally {
                 error: error.to_string(),
             });
         }
+        let script = explored.script.as_ref().map(|script| script.to_yaml());
         explored.failure().is_some_and(|failure| {
             let first = failure.findings.first();
             first.is_some_and(|first| {
-                self.clusters
-                    .add(explored.seed, first, &failure.shape, failure.in_simulation)
+                self.clusters.add(
+                    explored.seed,
+                    first,
+                    &failure.shape,
+                    failure.in_simulation,
+                    script,
+                )
             })
         })
     }
@@ -172,6 +194,7 @@ impl Tally {
             virtual_s: self.elapsed.as_secs_f64(),
             clusters: self.clusters.into_sorted(),
             harness_failures: self.harness_failures,
+            guided: None,
         }
     }
 }
@@ -205,6 +228,9 @@ impl Exploration {
         if other.breaking != self.breaking {
             return Err(MergeError::OtherServer);
         }
+        if other.guided.is_some() != self.guided.is_some() {
+            return Err(MergeError::Guided);
+        }
         if other.version != self.version {
             return Err(MergeError::Version {
                 found: other.version,
@@ -217,6 +243,10 @@ impl Exploration {
             .flat_map(|theirs| self.parts.iter().map(move |ours| (ours, theirs)));
         if let Some(seed) = pairs.filter_map(|(ours, theirs)| ours.overlap(theirs)).min() {
             return Err(MergeError::Twice { seed });
+        }
+        if let (Some(ours), Some(theirs)) = (&mut self.guided, &other.guided) {
+            ours.scenarios = ours.scenarios.saturating_add(theirs.scenarios);
+            ours.features.merge(&theirs.features);
         }
         self.parts.extend(other.parts);
         self.parts.sort_by_key(|part| (part.from, part.every));
@@ -256,6 +286,14 @@ impl Exploration {
         self.parts.iter().any(|part| part.stopped_early)
     }
 
+    /// The word for what was played.
+    pub fn unit(&self) -> &'static str {
+        match self.guided {
+            None => "seeds",
+            Some(_) => "plays",
+        }
+    }
+
     /// Wall time of all runs, in seconds.
     pub fn wall_s(&self) -> f64 {
         self.parts.iter().map(|part| part.wall_s).sum()
@@ -277,6 +315,7 @@ mod tests {
                 seeds: vec![*seed],
                 text: format!("at {seed}"),
                 in_simulation: None,
+                script: None,
             });
         }
         tally.played = (from..to).step_by(every as usize).count() as u64;
@@ -312,6 +351,29 @@ mod tests {
         assert_eq!(huge.overlap(&part(u64::MAX - 9, 2, u64::MAX)), Some(u64::MAX - 9));
         assert_eq!(huge.overlap(&part(1, 3, u64::MAX)), None);
         assert_eq!(part(5, 4, 9).overlap(&part(0, 1, 20)), Some(5));
+    }
+
+    #[test]
+    fn shards_of_a_guided_exploration_merge_their_maps() {
+        let guided = |from| {
+            let features = format!(r#"{{"7": 2, "{from}": 1}}"#);
+            let features = serde_json::from_str(&features).unwrap();
+            Exploration {
+                guided: Some(GuidedResult {
+                    scenarios: 2,
+                    features,
+                }),
+                ..exploration(from, 2, from + 9, &[])
+            }
+        };
+        let mut whole = guided(0);
+        whole.merge(guided(1)).unwrap();
+        let merged = whole.guided.clone().unwrap();
+        assert_eq!(merged.scenarios, 4);
+        let written = serde_json::to_value(&merged.features).unwrap();
+        assert_eq!(written, serde_json::json!({"7": 4, "0": 1, "1": 1}));
+        let seeds = whole.merge(exploration(100, 1, 110, &[])).unwrap_err();
+        assert!(matches!(seeds, MergeError::Guided), "{seeds}");
     }
 
     #[test]

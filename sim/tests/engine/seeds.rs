@@ -102,6 +102,74 @@ fn merged_shards_equal_the_whole_run() {
 
 #[cfg(feature = "selftest")]
 #[test]
+fn a_finding_of_a_guided_exploration_is_a_script_that_replays_and_shrinks() {
+    let breaking = ["--breaking", "last-of-batch-is-representative"];
+    let folder = scratch("guided");
+    let explore = ["explore", "--guided", "--trace-lines", "0", "--scripts"];
+    let found = command(&explore).arg(&folder).args(breaking).output().unwrap();
+    assert_eq!(found.status.code(), Some(1), "{}", stderr(&found));
+    let found = stdout(&found);
+    let play = found
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("FAIL play "));
+    let file = folder.join(format!("play-{}.yaml", play.expect("it is found")));
+    let file = file.to_str().expect("a path of this test is UTF-8");
+    let replay = format!("replay: turnstile replay {file} --breaking last-of-batch-is-representative");
+    let printed = found
+        .replace("cargo run -- ", "turnstile ")
+        .replace("cargo run --release -- ", "turnstile ");
+    assert!(printed.contains(&replay), "{found}");
+    for (command, status) in [("replay", 1), ("run", 1), ("shrink", 0)] {
+        let output = turnstile(&[&[command, file], &breaking[..]].concat());
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{command}: {}",
+            stdout(&output)
+        );
+        let text = stdout(&output) + &stderr(&output);
+        assert!(text.contains("one-callback-per-batch"), "{command}: {text}");
+    }
+    assert_eq!(turnstile(&["run", file]).status.code(), Some(0));
+}
+
+#[test]
+fn shards_of_a_guided_exploration_have_maps_that_can_be_merged() {
+    let shard = |name: &str, shard: &str| {
+        let file = scratch(name);
+        let arguments = [
+            "explore", "--guided", "--seeds", "0..16", "--shard", shard, "--json",
+        ];
+        let output = command(&arguments).arg(&file).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+        file
+    };
+    let files = [shard("guided-0.json", "0/2"), shard("guided-1.json", "1/2")];
+    let read =
+        |file: &Path| -> Exploration { serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap() };
+    let seen = |file: &Path| read(file).guided.expect("it is guided").features.len();
+    let merged = scratch("guided-merged.json");
+    let output = command(&["merge", "--output"])
+        .arg(&merged)
+        .args(&files)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stdout(&output).starts_with("16 plays: 16 passed"),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(read(&merged).played, 16);
+    let (one, other, both) = (seen(&files[0]), seen(&files[1]), seen(&merged));
+    assert!(
+        both > one.max(other) && both < one + other,
+        "{one} and {other} give {both}"
+    );
+}
+
+#[cfg(feature = "selftest")]
+#[test]
 fn a_failing_seed_is_shrunk_to_a_short_failing_script() {
     let breaking = ["--breaking", "last-of-batch-is-representative"];
     let found = turnstile(&[&["explore", "--trace-lines", "0"], &breaking[..]].concat());
