@@ -305,7 +305,10 @@ fn stream() -> impl Strategy<Value = Act> {
     let reads_slowly = prop_oneof![7 => Just(false), 1 => Just(true)];
     let event_types =
         prop_oneof![7 => Just(&[][..]), 1 => Just(&MESSAGE_EVENTS[..]), 1 => Just(&WRAPPER_EVENTS[..])];
-    let since_until = (time(), time());
+    let since_until = (time(), time()).prop_map(|(one, other)| match (one, other) {
+        (Some(since), Some(until)) if since > until => (Some(until), Some(since)),
+        in_order => in_order,
+    });
     (
         any::<Index>(),
         any::<bool>(),

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 
 /// Plays whose scenarios are checked.
-const PLAYS: u64 = 1_500;
+const PLAYS: u64 = 448;
 /// Plays that are played.
 const PLAYED: u64 = 15;
 
@@ -89,7 +89,7 @@ fn a_guided_exploration_is_the_same_with_any_number_of_jobs() {
         let jobs = NonZeroUsize::new(jobs).expect("not zero");
         explore_guided(
             &mut guide,
-            80,
+            PLAYED,
             jobs,
             &playing,
             || false,
