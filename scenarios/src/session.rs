@@ -20,9 +20,18 @@ pub struct Session {
     /// Branch to work on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// Variant of the agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// `finalization.gateThreshold`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// `finalization.autoCommit`, for each message that does not say otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_commit: Option<bool>,
+    /// `finalization.condenseOnComplete`, for each message that does not say otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condense_on_complete: Option<bool>,
     /// The session as an older service left it on the server's disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
@@ -35,7 +44,10 @@ impl Default for Session {
             model: "fake-deterministic".to_owned(),
             mode: "code".to_owned(),
             branch: None,
+            variant: None,
             gate: None,
+            auto_commit: None,
+            condense_on_complete: None,
             stored: None,
         }
     }

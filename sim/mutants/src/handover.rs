@@ -65,6 +65,20 @@ impl Interceptor for ForgetsVariants {
     }
 }
 
+/// Does not commit after turns that do not say themselves that they are to be committed; violates R5.30.
+pub struct ForgetsCommitOfSession;
+
+impl Interceptor for ForgetsCommitOfSession {
+    fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        for delivery in deliveries(decided) {
+            if delivery.metadata.finalization.auto_commit == Some(true) {
+                delivery.message.finalization.auto_commit = Some(false);
+            }
+        }
+        Memory::Stays
+    }
+}
+
 /// Does not name the branch to the wrapper; violates R5.27.
 pub struct HidesBranch;
 

@@ -82,6 +82,24 @@ pub fn report_pending_as_running(hooks: &mut Hooks) {
     });
 }
 
+/// Reports the mode `code` for every session; violates R9.58.
+pub fn report_default_mode(hooks: &mut Hooks) {
+    rewrite_answers(hooks, "getSession", |answer| {
+        if let Some(mode) = answer["result"]["data"].get_mut("mode") {
+            *mode = json!("code");
+        }
+    });
+}
+
+/// Reports no branch; violates R9.58.
+pub fn omit_branch(hooks: &mut Hooks) {
+    rewrite_answers(hooks, "getSession", |answer| {
+        if let Some(data) = answer["result"]["data"].as_object_mut() {
+            data.remove("upstreamBranch");
+        }
+    });
+}
+
 /// Reports every interrupt as one that found work; violates R2.60.
 pub fn report_success(hooks: &mut Hooks) {
     rewrite_answers(hooks, "interruptSession", |answer| {

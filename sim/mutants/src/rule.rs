@@ -178,6 +178,9 @@ rules! {
         PromptLimitIsExact: "A prompt has at most as many characters as its limit", ["R2.38"];
         CommitEndIsShown: "The end of a commit is shown", ["R5.86"];
         FatalErrorKeepsItsText: "A message that fails by a fatal error has the text of the error", ["R6.13"];
+        SessionShowsItsMode: "`getSession` shows the mode that the session was created with", ["R9.58"];
+        SessionShowsItsBranch: "`getSession` shows the branch that the session was created with", ["R9.58"];
+        SessionCommits: "A turn is committed if its session says so and its message does not contradict", ["R3.9", "R5.30"];
         ClockPutsNothingOff: "A clock that was set back makes no deadline later", ["R7.36"];
         ClockKeepsTheOrder: "A clock that was set back does not change the order of the queue", ["R4.25"];
     }

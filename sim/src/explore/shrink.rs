@@ -155,7 +155,7 @@ where
         if self.try_out(candidate) {
             return;
         }
-        let changes: [fn(&mut Scenario); 10] = [
+        let changes: [fn(&mut Scenario); 13] = [
             |scenario| scenario.profile = RequiredProfile::default(),
             |scenario| scenario.latency = None,
             |scenario| scenario.expect.clear(),
@@ -163,6 +163,9 @@ where
             |scenario| scenario.session.gate = None,
             |scenario| scenario.session.callback = false,
             |scenario| scenario.session.branch = None,
+            |scenario| scenario.session.variant = None,
+            |scenario| scenario.session.auto_commit = None,
+            |scenario| scenario.session.condense_on_complete = None,
             |scenario| scenario.session.mode = Session::default().mode,
             |scenario| scenario.session.model = Session::default().model,
             |scenario| scenario.session.stored = None,

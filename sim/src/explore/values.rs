@@ -99,14 +99,23 @@ pub(super) fn settings() -> impl Strategy<Value = Session> {
     let mode = prop_oneof![6 => Just("code"), 1 => Just("ask"), 1 => Just("plan"), 1 => Just("architect")];
     let model = prop_oneof![4 => Just(MODEL), 1 => Just(PREFIXED_MODEL)];
     let branch = prop_oneof![3 => Just(None), 1 => Just(Some("feature/login"))];
-    (callback, gate, mode, model, branch).prop_map(|(callback, gate, mode, model, branch)| Session {
-        callback,
-        gate,
-        mode: mode.to_owned(),
-        model: model.to_owned(),
-        branch: branch.map(str::to_owned),
-        ..Session::default()
-    })
+    let variant = proptest::option::weighted(0.1, Just("high".to_owned()));
+    let flag = || proptest::option::weighted(0.2, proptest::bool::ANY);
+    let steps = (gate, flag(), flag());
+    let agent = (mode, model, variant);
+    (callback, steps, agent, branch).prop_map(
+        |(callback, (gate, auto_commit, condense_on_complete), (mode, model, variant), branch)| Session {
+            callback,
+            gate,
+            auto_commit,
+            condense_on_complete,
+            mode: mode.to_owned(),
+            model: model.to_owned(),
+            variant,
+            branch: branch.map(str::to_owned),
+            ..Session::default()
+        },
+    )
 }
 
 /// The model of the gateway, as the catalogue names it and as clients may name it (R2.43).

@@ -115,8 +115,17 @@ fn ordinary_record(
     if let Some(branch) = &session.branch {
         record.insert("upstreamBranch".to_owned(), json!(branch));
     }
+    if let Some(variant) = &session.variant {
+        record.insert("variant".to_owned(), json!(variant));
+    }
     if let Some(gate) = session.gate {
         record.insert("gateThreshold".to_owned(), json!(gate));
+    }
+    if let Some(auto_commit) = session.auto_commit {
+        record.insert("autoCommit".to_owned(), json!(auto_commit));
+    }
+    if let Some(condense) = session.condense_on_complete {
+        record.insert("condenseOnComplete".to_owned(), json!(condense));
     }
     if session.callback {
         record.insert(
@@ -169,8 +178,12 @@ fn grouped_record(flat: &Map<String, Value>, made_at: Timestamp) -> Map<String, 
             "id": field("initialMessageId"),
             "turn": { "type": "prompt", "prompt": field("prompt") },
         },
-        "agent": { "mode": field("mode"), "model": field("model") },
-        "finalization": { "gateThreshold": field("gateThreshold") },
+        "agent": { "mode": field("mode"), "model": field("model"), "variant": field("variant") },
+        "finalization": {
+            "gateThreshold": field("gateThreshold"),
+            "autoCommit": field("autoCommit"),
+            "condenseOnComplete": field("condenseOnComplete"),
+        },
         "callback": field("callbackTarget"),
         "workspace": {
             "workspacePath": field("workspacePath"),

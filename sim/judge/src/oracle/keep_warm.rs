@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::frames::RunEnd;
-use super::history::{Fence, History, SessionHistory, StreamEvent, kilo};
+use super::history::{Fence, SessionHistory, StreamEvent, kilo};
 use super::runs::Run;
 use super::{Check, Finding, Late, Moment, Oracle, secs};
 use crate::rules::ids;
@@ -100,11 +100,6 @@ fn shown(stop: Option<Duration>) -> String {
     })
 }
 
-/// The time that an order takes at most. The abort takes a new connection.
-fn leeway(run: &History) -> Duration {
-    run.time_error() + 4 * run.max_transit()
-}
-
 /// Whether a gate result may be awaited in a session.
 fn awaits_gate(session: &SessionHistory) -> bool {
     let mut deliveries = session.deliveries.iter();
@@ -124,7 +119,7 @@ fn unused(session: &SessionHistory) -> Vec<Finding> {
 fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Finding> {
     let run = session.run;
     let timeout = run.context.profile.ready_only_timeout;
-    let leeway = leeway(run);
+    let leeway = run.max_order_time();
     let last = session
         .preparations
         .iter()
@@ -188,7 +183,7 @@ fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Fin
 /// The finding about a run that was not released in time after an idle, if nothing else happened before `until`.
 fn overdue(session: &SessionHistory, idle: &StreamEvent, fence: &Fence, until: Duration) -> Option<Finding> {
     let run = session.run;
-    let limit = idle.at + run.context.profile.keep_warm + leeway(run);
+    let limit = idle.at + run.context.profile.keep_warm + run.max_order_time();
     if until <= limit || is_disturbed(session, fence, idle.at, limit) {
         return None;
     }

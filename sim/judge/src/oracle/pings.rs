@@ -77,6 +77,7 @@ fn early(session: &SessionHistory, run: &Run) -> Option<Finding> {
         let is_disturbed = faults.may_have_disrupted(run.host(), from, ping)
             || opened_at.is_some_and(|opened_at| faults.may_have_held_up(run.host(), opened_at, ping))
             || faults.may_have_stopped_server(from, ping)
+            || run.may_have_ended_silently(ping)
             || run.lost_openings().any(|at| (from..=ping).contains(&at));
         if is_replaced || is_disturbed {
             return None;
@@ -127,7 +128,7 @@ fn repeated(session: &SessionHistory, run: &Run) -> Option<Finding> {
 mod tests {
     use serde_json::{Value, json};
     use turnstile_events::world::WorldEvent;
-    use turnstile_fault::{Fault, Link, Place};
+    use turnstile_fault::{ConnectionEnd, Fault, Link, Place};
 
     use crate::oracle::written::Writer;
     use crate::parties::{SERVER, WRAPPER};
@@ -225,6 +226,20 @@ mod tests {
         });
         answers_ping(&mut held_up, 1);
         assert_eq!(found(held_up), NOTHING);
+
+        for (is_silenced, rules) in [(true, &NOTHING[..]), (false, &FOUND)] {
+            let mut writer = at_work();
+            if is_silenced {
+                let silence = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Silence);
+                writer.world(WorldEvent::ended_connections(&silence, 1));
+            }
+            writer.opens_ingest(1);
+            // What the wrapper says on the old socket is lost.
+            writer.wait(10);
+            writer.wrapper_sends(1, "output", json!({}));
+            answers_ping(&mut writer, 49);
+            assert_eq!(found(writer), rules, "{is_silenced}");
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn violation(session: &SessionHistory, end: &StreamEvent, message: &str) -> Opti
         idle.id > last_sent.id
             || last_sent
                 .message()
-                .is_some_and(|last| session.was_taken_before(last, idle))
+                .is_some_and(|last| session.may_have_been_taken_before(last, idle))
     };
     let mut idles = session.root_idles.iter().copied();
     let own = idles.rfind(|idle| idle.id < end.id && idle.at <= latest && is_own(idle));
@@ -150,6 +150,31 @@ mod tests {
             writer.wait(12);
             writer.completed("m1");
             assert_eq!(reconciled(writer, "m2"), rules, "{is_reported}");
+        }
+    }
+
+    #[test]
+    fn an_idle_during_the_last_of_several_deliveries_counts() {
+        for (redelivered_after_idle, rules) in [(false, &NOTHING[..]), (true, &FOUND)] {
+            let mut writer = Writer::at_work();
+            writer.acked("send", "m2", json!({}));
+            writer.queued("m2");
+            writer.refused("m2", 500);
+            let deliver = |writer: &mut Writer| writer.delivered_to("m2", 1);
+            if !redelivered_after_idle {
+                deliver(&mut writer);
+            }
+            writer.assistant("m2", "a2", json!({}));
+            writer.idle();
+            if redelivered_after_idle {
+                deliver(&mut writer);
+            }
+            writer.sent("m2");
+            writer.wait(12);
+            writer.completed("m1");
+            let mut found = reconciled(writer, "m2");
+            found.retain(|rule| rule == FOUND[0]);
+            assert_eq!(found, rules, "{redelivered_after_idle}");
         }
     }
 

@@ -59,8 +59,7 @@ fn releases<'a>(session: &SessionHistory<'a>) -> Vec<Release<'a>> {
         let Some(binding) = session.bindings.iter().find(|binding| binding.fence == *fence) else {
             continue;
         };
-        // A new connection takes a round before its first request.
-        let until = end.at + run.time_error() + 4 * run.max_transit();
+        let until = end.at + run.max_order_time();
         let from = end.at.saturating_sub(run.time_error());
         let before = from.saturating_sub(2 * run.max_transit());
         let faults = &run.faults;

@@ -4,26 +4,30 @@ use serde_json::{Value, json};
 use turnstile_judge::oracle::history::Call;
 
 /// The fields of inputs that steps can have, with all fields in them.
-const SAID_BY_START: [&str; 8] = [
+const SAID_BY_START: [&str; 9] = [
     "message.prompt",
     "message.id",
     "agent.mode",
     "agent.model",
-    "finalization.gateThreshold",
+    "agent.variant",
+    "finalization",
     "repository",
     "options.callbackTarget",
     "options.createdOnPlatform",
 ];
-const SAID_BY_PREPARE: [&str; 11] = [
+const SAID_BY_PREPARE: [&str; 14] = [
     "prompt",
     "initialPayload",
     "mode",
     "model",
+    "variant",
     "githubRepo",
     "createdOnPlatform",
     "initialMessageId",
     "upstreamBranch",
     "gateThreshold",
+    "autoCommit",
+    "condenseOnComplete",
     "callbackTarget",
     "autoInitiate",
 ];
@@ -66,6 +70,7 @@ pub(super) fn session(input: &Value) -> Value {
             "branch",
             first_of([&input["repository"]["branch"], &input["upstreamBranch"]]),
         ),
+        ("variant", &agent["variant"]),
         (
             "gate",
             first_of([&input["finalization"]["gateThreshold"], &input["gateThreshold"]]),
@@ -73,6 +78,15 @@ pub(super) fn session(input: &Value) -> Value {
     ] {
         if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
             session[key] = json!(text);
+        }
+    }
+    for (key, name) in [
+        ("auto-commit", "autoCommit"),
+        ("condense-on-complete", "condenseOnComplete"),
+    ] {
+        let value = first_of([&input["finalization"][name], &input[name]]);
+        if value.is_boolean() {
+            session[key] = value.clone();
         }
     }
     let targets = [&input["options"]["callbackTarget"], &input["callbackTarget"]];

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use turnstile_fault::is_default;
 use turnstile_scenarios::{
     At, Body, Call, CallMethod, CallReply, CallbackTarget, Caller, Delete, Finalization, Form, IdMaker,
-    Initiate, Interrupt, MessageId, Prepare, Prompt, SendMessage, SessionName, Spot, Start, Surface, Update,
-    has_field, text_with_ids,
+    Initiate, Interrupt, MessageId, Prepare, Prompt, SendMessage, Session, SessionName, Spot, Start, Surface,
+    Update, has_field, text_with_ids,
 };
 
 use super::requests::contains;
@@ -75,15 +75,15 @@ impl Player<'_> {
         if session.callback {
             options["callbackTarget"] = self.callback_target(CALLBACK_PATH);
         }
-        let mut finalization = json!({});
-        if let Some(gate) = session.gate {
-            finalization["gateThreshold"] = json!(gate);
-        }
         let model = start.model.as_ref().unwrap_or(&session.model);
+        let mut agent = json!({"mode": session.mode, "model": model});
+        if let Some(variant) = &session.variant {
+            agent["variant"] = json!(variant);
+        }
         json!({
             "message": message(&start.prompt, Some(id)),
-            "agent": {"mode": session.mode, "model": model},
-            "finalization": finalization,
+            "agent": agent,
+            "finalization": finalization_fields(&finalization_of(session)),
             "repository": repository,
             "options": options,
         })
@@ -105,9 +105,10 @@ impl Player<'_> {
         if let Some(branch) = &session.branch {
             input["upstreamBranch"] = json!(branch);
         }
-        if let Some(gate) = session.gate {
-            input["gateThreshold"] = json!(gate);
+        if let Some(variant) = &session.variant {
+            input["variant"] = json!(variant);
         }
+        add_fields(&mut input, finalization_fields(&finalization_of(session)));
         if session.callback {
             input["callbackTarget"] = self.callback_target(CALLBACK_PATH);
         }
@@ -429,6 +430,15 @@ fn payload(prompt: &Prompt, agent: Option<Value>) -> Value {
         payload["arguments"] = json!(arguments);
     }
     payload
+}
+
+/// The finalization of each message that does not say otherwise.
+fn finalization_of(session: &Session) -> Finalization {
+    Finalization {
+        auto_commit: session.auto_commit,
+        condense_on_complete: session.condense_on_complete,
+        gate: session.gate,
+    }
 }
 
 fn finalization_fields(finalization: &Finalization) -> Value {

@@ -18,7 +18,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Limits a play to less than the time for an input.
 const WATCH: Watch = Watch {
-    limit: Duration::from_secs(4),
+    limit: Duration::from_secs(30),
     interruption: &NEVER,
 };
 

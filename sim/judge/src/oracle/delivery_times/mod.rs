@@ -287,6 +287,35 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_without_an_answer_is_over_after_its_time_out() {
+        let unanswered: [(fn(&mut Writer), u64); 2] = [
+            (
+                |writer| {
+                    writer.wrapper_receives("/session/ready", json!({"agentSessionId": "s"}));
+                },
+                600,
+            ),
+            (
+                |writer| {
+                    writer.bound(1);
+                    writer.delivered_in_vain("m1");
+                },
+                30,
+            ),
+        ];
+        for (receives, timeout) in unanswered {
+            for (seconds, is_late) in [(2, false), (4, true)] {
+                let mut writer = admitted();
+                writer.is_at_the_moment(receives);
+                writer.wait(timeout + seconds);
+                writer.is_at_the_moment(accepted);
+                let texts = texts(writer);
+                assert_eq!(texts.contains("the next one came"), is_late, "{timeout}: {texts}");
+            }
+        }
+    }
+
+    #[test]
     fn the_last_failure_exhausts_the_message_at_once() {
         for (seconds, is_late) in [(0, false), (2, true)] {
             let mut writer = admitted();

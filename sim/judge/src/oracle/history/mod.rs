@@ -351,6 +351,11 @@ impl History {
         MAX_TRANSIT + self.context.timing_tolerance
     }
 
+    /// Maximum time that an order takes which needs a new connection: a round, then the request and the answer.
+    pub(super) fn max_order_time(&self) -> Duration {
+        self.time_error() + 4 * self.max_transit()
+    }
+
     /// By how much an upper bound may be missed in real time before that is a violation; zero in simulated time.
     pub fn warned_lateness(&self) -> Duration {
         if self.context.in_real_time {

@@ -317,8 +317,15 @@ impl<'a> SessionHistory<'a> {
     /// Whether a message was in delivery when an event of the log happened, and its wrapper had reported it: the wire
     /// shows one delivery of it, which was accepted later, and the log has a report of it before the event.
     pub fn was_taken_before(&self, message: &str, event: &StreamEvent) -> bool {
+        self.only_delivery_of(message).is_some() && self.may_have_been_taken_before(message, event)
+    }
+
+    /// The same with any number of deliveries, where the report may have been about an earlier one: a report that is
+    /// repeated keeps its place in the log.
+    pub fn may_have_been_taken_before(&self, message: &str, event: &StreamEvent) -> bool {
         self.taken.get(message).is_some_and(|taken| {
-            self.only_delivery_of(message).is_some_and(|at| at <= event.at)
+            let last = taken.deliveries.last();
+            last.is_some_and(|delivery| delivery.at <= event.at)
                 && taken.last_sent.is_some_and(|id| id > event.id)
                 && taken.first_report.is_some_and(|id| id < event.id)
         })

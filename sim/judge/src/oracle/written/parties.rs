@@ -91,6 +91,12 @@ impl Writer {
         );
     }
 
+    /// The wrapper receives a message and gives no answer.
+    pub(in crate::oracle) fn delivered_in_vain(&mut self, message: &str) {
+        let body = json!({"message": {"id": message}, "session": {"ingestUrl": self.ingest_url()}});
+        self.wrapper_receives("/job/prompt", body);
+    }
+
     /// The wrapper receives a message and refuses it.
     pub(in crate::oracle) fn refused(&mut self, message: &str, status: u16) {
         let body = json!({"message": {"id": message}, "session": {"ingestUrl": self.ingest_url()}});
