@@ -14,7 +14,7 @@ use super::hash::Hash;
 const SIZES: [usize; 3] = [2_000, 100_000, 127_000];
 
 /// The index of the class of a value, given the limits between classes.
-pub(crate) fn class<T: PartialOrd>(value: T, limits: &[T]) -> u32 {
+fn class<T: PartialOrd>(value: T, limits: &[T]) -> u32 {
     limits.iter().take_while(|limit| value >= **limit).count() as u32
 }
 

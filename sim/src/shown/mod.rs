@@ -6,6 +6,6 @@ mod event;
 mod hash;
 mod state;
 
-pub(crate) use self::event::{class, event};
+pub(crate) use self::event::event;
 pub(crate) use self::hash::Hash;
 pub(crate) use self::state::State;

@@ -132,15 +132,15 @@ impl State {
         }
     }
 
-    /// A hash of the state, in which numbers above two or three are alike.
+    /// A hash of the state, in which numbers of two and above are alike.
     pub(crate) fn digest(&self) -> u32 {
         let accepted = self.messages.values().filter(|accepted| **accepted).count();
         let queued = self.messages.len() - accepted;
         let is_at_wrapper = |place: &String| place.contains(WRAPPER);
         Hash::new("state")
             .number(accepted.min(2) as u32)
-            .number(queued.min(3) as u32)
-            .number(self.sockets.len().min(2) as u32)
+            .number(queued.min(2) as u32)
+            .number(u32::from(!self.sockets.is_empty()))
             .number(u32::from(self.faulty.iter().any(is_at_wrapper)))
             .number(u32::from(self.down.iter().any(is_at_wrapper)))
             .number(u32::from(self.is_pinged))
