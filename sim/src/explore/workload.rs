@@ -367,3 +367,28 @@ fn sync() -> impl Strategy<Value = Act> {
     ];
     (any::<Index>(), is, within).prop_map(|(message, is, within)| Act::Sync { message, is, within })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_never_ends_before_it_begins() {
+        let mut runner = TestRunner::deterministic();
+        let mut limited = 0;
+        for _ in 0..2_000 {
+            let drawn = stream().new_tree(&mut runner).unwrap().current();
+            let Act::Stream(opening) = drawn else {
+                panic!("it is another action: {drawn:?}");
+            };
+            if let (Some(since), Some(until)) = (opening.since, opening.until) {
+                assert!(since <= until, "{opening:?}");
+                limited += 1;
+            }
+        }
+        assert!(limited > 5, "only {limited} have both limits");
+    }
+}
