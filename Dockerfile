@@ -4,13 +4,14 @@ FROM rust:1.95-alpine AS build
 RUN apk add --no-cache build-base
 WORKDIR /src
 COPY . .
-# The toolchain of the image, whatever rust-toolchain.toml says.
-ENV RUSTUP_TOOLCHAIN=1.95
+# Without this file rustup takes the toolchain of the image, and downloads no other.
+RUN rm rust-toolchain.toml
 RUN cargo build --profile release-static --locked
 
 FROM alpine:3
 COPY --from=build /src/target/release-static/turnstile /usr/local/bin/turnstile
-RUN adduser -D turnstile
+# Where files such as target.toml are written; some builders leave a folder that WORKDIR creates to root.
+RUN adduser -D turnstile && mkdir /work && chown turnstile /work
 USER turnstile
 WORKDIR /work
 ENTRYPOINT ["turnstile"]

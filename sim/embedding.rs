@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 /// Folders of scripts below `scenarios`.
 const SCRIPTS: [&str; 2] = ["suite", "regressions"];
 
-/// Pages outside of `sim/docs`: the name, and the path from the top of the project.
-const PAGES: [(&str, &str); 7] = [
+/// Pages outside of `sim/docs`: the name, and the path from the top of the project. The toy server is one of them, so that
+/// the page about CI can be followed without a checkout.
+const PAGES: [(&str, &str); 8] = [
     ("readme", "README.md"),
     ("scripts", "scenarios/README.md"),
     ("protocol", "reference/PROTOCOL.md"),
@@ -19,6 +20,7 @@ const PAGES: [(&str, &str); 7] = [
     ("payloads", "snapshots/README.md"),
     ("constants", "reference/CONSTANTS.md"),
     ("coverage", "sim/COVERAGE.md"),
+    ("toy-server", "sim/tests/toy-server/server.py"),
 ];
 
 /// Texts to embed: the name, and the file.

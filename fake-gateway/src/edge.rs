@@ -21,7 +21,7 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Whether request headers are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Headers {
+pub enum Headers {
     /// Record them.
     Recorded,
     /// Leave them out.
@@ -86,9 +86,9 @@ impl Drop for OpenExchange {
     }
 }
 
-/// Records every exchange of `router`. An answer that is never complete is not recorded. For an answer of type `text/event-stream` only the head is recorded;
-/// the handler keeps the [`Exchange`] and records the chunks and the end.
-pub(crate) fn recorded(router: Router, probe: Probe, headers: Headers) -> Router {
+/// Records every exchange of `router`, whose answers are in memory. An answer that is never complete is not recorded. For an
+/// answer of type `text/event-stream` only the head is recorded; the handler records the chunks and the end.
+pub fn recorded(router: Router, probe: Probe, headers: Headers) -> Router {
     router.layer(from_fn_with_state((probe, headers), record))
 }
 

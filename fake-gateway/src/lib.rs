@@ -27,7 +27,7 @@
 
 pub mod coverage;
 pub mod cut;
-mod edge;
+pub mod edge;
 mod endless;
 pub mod gateway;
 #[cfg(feature = "program")]

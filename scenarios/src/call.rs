@@ -12,8 +12,8 @@ use crate::place::At;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Call {
-    /// Name of the procedure.
-    #[schemars(length(min = 1))]
+    /// Name of the procedure: letters, digits, `.`, `-` and `_`.
+    #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,100}$"))]
     pub procedure: String,
     /// Label of the message that the call sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +52,10 @@ pub enum Body {
     Characters(usize),
 }
 
+/// Read-only procedures, called with GET.
+const QUERIES: [&str; 3] = ["health", "getSession", "getLatestAssistantMessage"];
+/// The longest name of a procedure, in characters.
+const LONGEST_PROCEDURE: usize = 100;
 /// Procedures that create a session.
 const CREATING: [&str; 2] = ["start", "prepareSession"];
 /// Procedures that send a message.
@@ -64,6 +68,20 @@ const SENDING: [&str; 5] = [
 ];
 
 impl Call {
+    /// Whether the request is a GET, with its input in the URL.
+    pub fn is_query(&self) -> bool {
+        match self.method {
+            Some(method) => method == CallMethod::Get,
+            None => QUERIES.contains(&self.procedure.as_str()) && self.body.is_none(),
+        }
+    }
+
+    /// Whether the procedure can be a part of a URL.
+    pub(crate) fn has_valid_procedure(&self) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        (1..=LONGEST_PROCEDURE).contains(&self.procedure.len()) && self.procedure.bytes().all(is_plain)
+    }
+
     /// Whether its procedure creates a session.
     pub fn creates_session(&self) -> bool {
         CREATING.contains(&self.procedure.as_str())
@@ -79,6 +97,10 @@ impl Call {
         matches!(self.by, Caller::Owner | Caller::Outsider)
     }
 }
+
+/// The longest text that a step puts into a URL, in bytes of JSON or of a list. A URL has at most 65,534 bytes; a byte may
+/// need three characters in it, and a label is replaced by a longer id.
+pub(crate) const LONGEST_IN_URL: usize = 4 << 10;
 
 /// Longest [`Body`], in characters.
 pub const LONGEST_BODY: usize = 16 << 20;

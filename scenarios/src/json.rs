@@ -68,6 +68,11 @@ impl TryFrom<Map<String, Value>> for JsonObject {
 }
 
 impl Json {
+    /// The length of its text, with strings such as `<5000 characters>` replaced.
+    pub(crate) fn length(&self) -> usize {
+        self.0.to_string().len().saturating_add(characters(&self.0))
+    }
+
     /// The labels in it.
     pub fn labels(&self) -> BTreeSet<&str> {
         labels(&self.0)

@@ -248,7 +248,7 @@ impl Search {
 
 impl Entry {
     /// The id without the surface.
-    pub(crate) fn script_id(&self) -> &str {
+    pub fn script_id(&self) -> &str {
         let suffix = self.scenario.api.first().suffix();
         self.id.strip_suffix(suffix).unwrap_or(&self.id)
     }

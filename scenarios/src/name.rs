@@ -18,9 +18,14 @@ const DEFAULT_CLIENT: &str = "client";
 /// The session of steps that name none.
 const DEFAULT_SESSION: &str = "session";
 
+/// The longest name, in characters. Names become parts of hosts and URLs, which are limited.
+const LONGEST_NAME: usize = 100;
+
 /// Invalid text for a name.
 #[derive(Debug, thiserror::Error)]
 pub enum NameError {
+    #[error("a name has at most {LONGEST_NAME} characters, and this one has {0}")]
+    Length(usize),
     #[error("`{0}` is not a valid name: use letters, digits, `-` and `_`")]
     Form(String),
     #[error("`{0}` is the harness's own client: scripts cannot use it")]
@@ -50,6 +55,9 @@ macro_rules! name {
                 if !is_plain(text) {
                     return Err(NameError::Form(text.to_owned()));
                 }
+                if text.len() > LONGEST_NAME {
+                    return Err(NameError::Length(text.len()));
+                }
                 let may_be: fn(&str) -> Result<(), NameError> = $may_be;
                 may_be(text)?;
                 Ok(Self(text.to_owned()))
@@ -76,7 +84,7 @@ macro_rules! name {
             }
         }
 
-        read_from_text!($type, { "type": "string", "pattern": "^[A-Za-z0-9_-]+$" });
+        read_from_text!($type, { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,100}$" });
         write_as_text!($type);
     };
 }

@@ -9,6 +9,9 @@ use turnstile_fault::{read_from_text, write_as_text};
 /// The user of `by: stranger` and `ticket: stranger`.
 const STRANGER: &str = "user-2";
 
+/// The longest id, in bytes. It is a part of a path, where a byte may need three characters.
+const LONGEST: usize = 500;
+
 /// The id of a user: any text, such as `team/50%`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UserName(String);
@@ -19,6 +22,9 @@ pub enum UserNameError {
     /// It is empty.
     #[error("a user id cannot be empty")]
     Empty,
+    /// It is too long.
+    #[error("a user id has at most {LONGEST} bytes, and this one has {0}")]
+    Length(usize),
     /// It is the user who owns no session.
     #[error("`{STRANGER}` is the stranger, who owns no session")]
     Stranger,
@@ -31,6 +37,7 @@ impl FromStr for UserName {
         match text {
             "" => Err(UserNameError::Empty),
             STRANGER => Err(UserNameError::Stranger),
+            long if long.len() > LONGEST => Err(UserNameError::Length(long.len())),
             other => Ok(Self(other.to_owned())),
         }
     }

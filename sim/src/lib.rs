@@ -43,6 +43,7 @@ pub mod suite;
 pub mod sweep;
 pub mod tokens;
 mod toml_file;
+mod tunnel;
 pub mod watch;
 #[cfg(feature = "witness")]
 pub mod witness;

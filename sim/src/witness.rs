@@ -135,6 +135,43 @@ pub struct CompareOptions {
     pub limit: Duration,
 }
 
+/// What a play in the event world says about the same play in the witness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsal {
+    account: Account,
+    length: Length,
+}
+
+impl Rehearsal {
+    /// Of a play in the event world.
+    pub fn of(verdict: &Verdict) -> Self {
+        Self {
+            account: Account::of(verdict),
+            length: Length::of(verdict),
+        }
+    }
+
+    /// The time that the witness needs to settle.
+    fn settling(&self) -> Duration {
+        let extra = match self.account.failed_rules.is_empty() {
+            true => EXTRA_SETTLING,
+            false => EXTRA_SETTLING_AFTER_FAILURE,
+        };
+        self.length.settling() + extra
+    }
+}
+
+impl CompareOptions {
+    /// The options of the play in the event world.
+    fn options(self) -> Options {
+        Options {
+            seed: self.seed,
+            subject: self.subject,
+            ..Options::default()
+        }
+    }
+}
+
 /// Plays a scenario in both worlds and returns both accounts.
 ///
 /// # Errors
@@ -145,29 +182,39 @@ pub struct CompareOptions {
 ///
 /// The thread already runs inside a world.
 pub fn compare(scenario: &Scenario, settings: CompareOptions) -> Result<Comparison, HarnessError> {
-    let options = Options {
-        seed: settings.seed,
-        subject: settings.subject,
-        ..Options::default()
-    };
-    let events = script::play(scenario, options)?;
-    let length = Length::of(&events);
-    let extra = match events.findings.is_empty() {
-        true => EXTRA_SETTLING,
-        false => EXTRA_SETTLING_AFTER_FAILURE,
-    };
-    let settling = length.settling() + extra;
-    if length.steps() + settling > settings.limit {
+    let events = script::play(scenario, settings.options())?;
+    compare_with(scenario, &Rehearsal::of(&events), settings)
+}
+
+/// As [`compare`], if the scenario was already played in the event world, with the same seed and subject.
+///
+/// # Errors
+///
+/// The harness failed in the witness.
+///
+/// # Panics
+///
+/// The thread already runs inside a world.
+pub fn compare_with(
+    scenario: &Scenario,
+    rehearsal: &Rehearsal,
+    settings: CompareOptions,
+) -> Result<Comparison, HarnessError> {
+    let settling = rehearsal.settling();
+    if rehearsal.length.steps() + settling > settings.limit {
         let text = format!("it takes more than {} virtual seconds", settings.limit.as_secs());
         return Ok(Comparison::Unsupported(text));
     }
     let options = Options {
         world: WorldKind::Witness { tick: settings.tick },
         settling: Settling::For(settling),
-        ..options
+        ..settings.options()
     };
     match script::play(scenario, options) {
-        Ok(witness) => Ok(Comparison::Compared(Account::of(&events), Account::of(&witness))),
+        Ok(witness) => Ok(Comparison::Compared(
+            rehearsal.account.clone(),
+            Account::of(&witness),
+        )),
         Err(HarnessError::World(error @ WorldError::Unsupported(_))) => {
             Ok(Comparison::Unsupported(error.to_string()))
         }

@@ -1,7 +1,7 @@
-//! Runs work on several threads and yields the results in input order.
+//! Runs work on several threads and yields the results, in input order or as they come.
 //!
-//! A bounded window limits how far workers run ahead of the consumer, so that results that wait for their turn need little
-//! memory.
+//! In input order, a bounded window limits how far workers run ahead of the consumer, so that results that wait for their
+//! turn need little memory.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -19,42 +19,70 @@ pub fn in_order<W, T: Send>(
     work: impl Iterator<Item = W> + Send,
     jobs: NonZeroUsize,
     perform: impl Fn(W) -> T + Sync,
-    mut progress: impl FnMut(usize),
+    progress: impl FnMut(usize),
     mut done: impl FnMut(T) -> ControlFlow<()>,
 ) {
-    let work = Mutex::new(work.enumerate());
     let window = Window::new(jobs.get() * AHEAD);
+    let mut waiting = BTreeMap::new();
+    let mut yielded = 0;
+    let take = |index, result| {
+        waiting.insert(index, result);
+        while let Some(result) = waiting.remove(&yielded) {
+            yielded += 1;
+            done(result)?;
+        }
+        window.move_to(yielded);
+        ControlFlow::Continue(())
+    };
+    run(work, jobs, &window, perform, progress, take);
+}
+
+/// As [`in_order`], but yields each result when its piece is finished.
+pub fn as_finished<W, T: Send>(
+    work: impl Iterator<Item = W> + Send,
+    jobs: NonZeroUsize,
+    perform: impl Fn(W) -> T + Sync,
+    progress: impl FnMut(usize),
+    mut done: impl FnMut(T) -> ControlFlow<()>,
+) {
+    let endless = Window::new(usize::MAX);
+    run(work, jobs, &endless, perform, progress, |_, result| done(result));
+}
+
+/// Runs `perform` on `jobs` threads and passes each result with the index of its piece to `take`, until that breaks.
+fn run<W, T: Send>(
+    work: impl Iterator<Item = W> + Send,
+    jobs: NonZeroUsize,
+    window: &Window,
+    perform: impl Fn(W) -> T + Sync,
+    mut progress: impl FnMut(usize),
+    mut take: impl FnMut(usize, T) -> ControlFlow<()>,
+) {
+    let work = Mutex::new(work.enumerate());
     let enough = AtomicBool::new(false);
     let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs.get() {
-            let (sender, work, window, perform, enough) = (sender.clone(), &work, &window, &perform, &enough);
+            let (sender, work, perform, enough) = (sender.clone(), &work, &perform, &enough);
             scope.spawn(move || {
                 let _opens = OpensAtPanic(window);
                 while !enough.load(Ordering::Relaxed) {
                     let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((index, piece)) = next else { return };
                     window.wait_for(index);
-                    // The receiver is gone after `done` has broken.
+                    // The receiver is gone after `take` has broken.
                     let _ = sender.send((index, perform(piece)));
                 }
             });
         }
         drop(sender);
-        let _opens = OpensAtEnd(&window);
-        let mut waiting = BTreeMap::new();
-        let mut yielded = 0;
+        let _opens = OpensAtEnd(window);
         for (count, (index, result)) in results.iter().enumerate() {
             progress(count + 1);
-            waiting.insert(index, result);
-            while let Some(result) = waiting.remove(&yielded) {
-                yielded += 1;
-                if done(result).is_break() {
-                    enough.store(true, Ordering::Relaxed);
-                    return;
-                }
+            if take(index, result).is_break() {
+                enough.store(true, Ordering::Relaxed);
+                return;
             }
-            window.move_to(yielded);
         }
     });
 }
@@ -146,6 +174,34 @@ mod tests {
         );
         assert_eq!(yielded, 1000);
         assert!(furthest <= 2 * AHEAD, "{furthest}");
+    }
+
+    #[test]
+    fn a_slow_piece_does_not_hold_back_results_that_are_yielded_as_they_come() {
+        let jobs = NonZeroUsize::new(2).unwrap();
+        let is_enough = AtomicBool::new(false);
+        let mut yielded = Vec::new();
+        as_finished(
+            0..,
+            jobs,
+            |piece: usize| {
+                // The first piece ends only after all others.
+                while piece == 0 && !is_enough.load(Ordering::Relaxed) {
+                    thread::yield_now();
+                }
+                piece
+            },
+            |_| {},
+            |piece| {
+                yielded.push(piece);
+                if yielded.len() < 4 * AHEAD {
+                    return ControlFlow::Continue(());
+                }
+                is_enough.store(true, Ordering::Relaxed);
+                ControlFlow::Break(())
+            },
+        );
+        assert_eq!(yielded, (1..=4 * AHEAD).collect::<Vec<_>>());
     }
 
     #[test]

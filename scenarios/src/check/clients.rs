@@ -1,6 +1,7 @@
 //! Checks steps about clients' streams.
 
 use super::{Checker, Client};
+use crate::call::LONGEST_IN_URL;
 use crate::client::{Open, Resume};
 use crate::name::ClientName;
 use crate::place::{At, Spot};
@@ -11,6 +12,11 @@ impl<'a> Checker<'a, '_> {
         self.request(&open.session, spot);
         for execution in &open.executions {
             self.known(execution);
+        }
+        if open.event_types.iter().map(String::len).sum::<usize>() > LONGEST_IN_URL {
+            let text =
+                format_args!("`event-types` is a part of a URL and has at most {LONGEST_IN_URL} bytes");
+            self.report.add(spot, text);
         }
         if let (Some(since), Some(until)) = (open.since, open.until)
             && since > until

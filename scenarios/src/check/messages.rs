@@ -3,7 +3,7 @@
 use turnstile_fault::is_default;
 
 use super::{Checker, Message, SessionState};
-use crate::call::{Body, Call, CallMethod, LONGEST_BODY};
+use crate::call::{Body, Call, CallMethod, LONGEST_BODY, LONGEST_IN_URL};
 use crate::directive::Directive;
 use crate::legacy::{CallbackTarget, Initiate, Prepare, Update};
 use crate::machine::Machine;
@@ -234,8 +234,18 @@ impl<'a> Checker<'a, '_> {
                 self.request(&call.session, spot);
             }
         }
+        if !call.has_valid_procedure() {
+            let text = "`procedure` is a name of at most 100 letters, digits, `.`, `-` and `_`";
+            self.report.add(spot, text);
+        }
         if let Some(input) = &call.input {
             self.check_labels(input.labels(), input.spot);
+            if call.is_query() && input.value.length() > LONGEST_IN_URL {
+                let text = format_args!(
+                    "the input of a GET request is a part of its URL and has at most {LONGEST_IN_URL} bytes"
+                );
+                self.report.add(input.spot, text);
+            }
         }
         self.called_message(call);
         if let Some(body) = &call.body {

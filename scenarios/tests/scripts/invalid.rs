@@ -234,6 +234,7 @@ fn errors_in_steps_say_what_is_allowed() {
         "- prepare: { say: idle }",
         "- update: { callback: other }",
         "- call: { input: {} }",
+        "- call: { procedure: 'get Session' }",
         "- call: { procedure: health, method: put }",
         "- call: { procedure: health, reply: { has: [1] } }",
         "- call: { procedure: send, by: friend }",
@@ -396,6 +397,8 @@ fn errors_in_steps_say_what_is_allowed() {
         6:23: `other` is not a callback target; allowed: none, receiver, a path of the receiver such as /other, out-of-reach, no-such-host, https
     - call: { input: {} }
         6:11: `procedure` is missing
+    - call: { procedure: 'get Session' }
+        6:3: `procedure` is a name of at most 100 letters, digits, `.`, `-` and `_`
     - call: { procedure: health, method: put }
         6:38: unknown word `put`; allowed: get, post
     - call: { procedure: health, reply: { has: [1] } }

@@ -55,6 +55,10 @@ fn every_number_and_duration_has_a_limit() {
             "a pause in milliseconds up to 86400000",
         ),
         (
+            "- call: { procedure: getSession, input: { a: '<5000 characters>' } }",
+            "the input of a GET request is a part of its URL and has at most 4096 bytes",
+        ),
+        (
             "- call: { procedure: x, input: ['<9000000 characters>', '<9000000 characters>'] }",
             "together they have at most 16777216 characters",
         ),
@@ -140,11 +144,37 @@ fn a_script_has_a_machine_for_each_client() {
 }
 
 #[test]
+fn what_becomes_a_part_of_a_url_has_a_limit() {
+    let long = "x".repeat(5_000);
+    for (step, expected) in [
+        (
+            format!("- start: {{ as: {long}, say: idle }}"),
+            "a name has at most 100 characters, and this one has 5000",
+        ),
+        (
+            format!("- start: {{ as: a, say: idle, user: {long} }}"),
+            "a user id has at most 500 bytes, and this one has 5000",
+        ),
+        (
+            format!("- open: {{ client: a, event-types: [{long}] }}"),
+            "`event-types` is a part of a URL and has at most 4096 bytes",
+        ),
+        (
+            format!("- call: {{ procedure: {long} }}"),
+            "`procedure` is a name of at most 100",
+        ),
+    ] {
+        let found = errors(&format!("{HEAD}{START}{step}\n"));
+        assert!(found.contains(expected), "{found}");
+    }
+}
+
+#[test]
 fn a_long_line_is_shown_around_the_error_only() {
     let found = errors(&format!("{HEAD}{START}- wiat: {}\n", "x".repeat(100_000)));
     assert!(found.len() < 2_000, "{}", found.len());
     let far = errors(&format!(
-        "{HEAD}- {{ start: {{ as: '{}', sya: a }} }}\n",
+        "{HEAD}- {{ start: {{ as: a, text: '{}', sya: a }} }}\n",
         "x".repeat(1_000)
     ));
     let [.., line, caret] = far.lines().collect::<Vec<_>>()[..] else {

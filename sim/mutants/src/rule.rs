@@ -177,6 +177,8 @@ rules! {
         CallbackNamesKiloSession: "A callback names the kilo session", ["R8.16"];
         PromptLimitIsExact: "A prompt has at most as many characters as its limit", ["R2.38"];
         CommitEndIsShown: "The end of a commit is shown", ["R5.86"];
+        AcceptanceIsShown: "The status `ready` follows a delivery that was accepted", ["R5.21"];
+        FatalErrorIsShown: "The status `error` follows a fatal error", ["R5.22"];
         FatalErrorKeepsItsText: "A message that fails by a fatal error has the text of the error", ["R6.13"];
         SessionShowsItsMode: "`getSession` shows the mode that the session was created with", ["R9.58"];
         SessionShowsItsBranch: "`getSession` shows the branch that the session was created with", ["R9.58"];

@@ -34,17 +34,27 @@ impl Interceptor for HidesCatalogue {
     }
 }
 
-/// Sends no status when a commit has ended; violates R5.86.
-pub struct HidesEndOfCommit;
+/// Sends no status after an event; violates R5.21, R5.22 or R5.86.
+pub struct HidesStatusAfter {
+    /// The name of the event.
+    cause: &'static str,
+}
 
-impl Interceptor for HidesEndOfCommit {
+impl HidesStatusAfter {
+    /// Hides what follows an acceptance.
+    pub const ACCEPTANCE: Self = Self { cause: name::SENT };
+    /// Hides what follows an error.
+    pub const ERROR: Self = Self { cause: name::ERROR };
+    /// Hides what follows a commit.
+    pub const COMMIT: Self = Self {
+        cause: name::AUTOCOMMIT_COMPLETED,
+    };
+}
+
+impl Interceptor for HidesStatusAfter {
     fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
         let is = |effect: &Effect, wanted: &str| matches!(effect, Effect::Broadcast(event) if event.stream_event_type == wanted);
-        if decided
-            .effects
-            .iter()
-            .any(|effect| is(effect, name::AUTOCOMMIT_COMPLETED))
-        {
+        if decided.effects.iter().any(|effect| is(effect, self.cause)) {
             decided.effects.retain(|effect| !is(effect, name::CLOUD_STATUS));
         }
         Memory::Stays

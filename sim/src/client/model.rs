@@ -138,18 +138,26 @@ impl Model {
 
     /// A message ends after it was accepted.
     pub fn end(&mut self, id: &str, is_completed: bool) -> Value {
-        let (name, mut data) = match is_completed {
-            true => (
-                "cloud.message.completed",
-                json!({"status": "completed", "completionSource": "assistant_message_event"}),
-            ),
-            false => (
-                "cloud.message.failed",
-                json!({"status": "failed", "completionSource": "wrapper_failure", "reason": "wrapper_error", "error": "it broke"}),
-            ),
-        };
-        (data["messageId"], data["delivery"], data["accepted"]) = (json!(id), json!("sent"), json!(true));
-        self.kept(name, &data)
+        if !is_completed {
+            return self.break_off(id, &json!({"delivery": "sent", "accepted": true}));
+        }
+        let data = json!({
+            "messageId": id, "status": "completed", "delivery": "sent", "accepted": true,
+            "completionSource": "assistant_message_event",
+        });
+        self.kept("cloud.message.completed", &data)
+    }
+
+    /// A message fails after it was accepted, which these fields of the event say.
+    pub fn break_off(&mut self, id: &str, delivered: &Value) -> Value {
+        let mut data = json!({
+            "messageId": id, "status": "failed", "completionSource": "wrapper_failure", "reason": "wrapper_error",
+            "error": "it broke",
+        });
+        if let (Some(data), Value::Object(delivered)) = (data.as_object_mut(), delivered) {
+            data.extend(delivered.clone());
+        }
+        self.kept("cloud.message.failed", &data)
     }
 
     /// A version of a message of the transcript.

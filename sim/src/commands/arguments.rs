@@ -26,7 +26,12 @@ pub(crate) const SERVER_OPTIONS: &str = "Server options";
 
 /// The largest number of parallel plays. Each needs a thread or two.
 const MOST_JOBS: usize = 1024;
+/// The largest number of parallel plays of a core in the simulated world, where plays compute all the time. Many more would
+/// only delay each other, and the results after Ctrl-C.
+const MOST_JOBS_OF_A_CORE: NonZeroUsize = NonZeroUsize::new(8).expect("it is not zero");
 
+/// The number of parties that are judged at a time for each core. Most of the time each of them waits.
+const PARTIES_PER_CORE: NonZeroUsize = NonZeroUsize::new(4).expect("it is not zero");
 /// The longest wall-clock time of a play in the simulated world.
 const PLAY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The number of trace lines of a failure in a verbose report.
@@ -35,7 +40,8 @@ const TRACE_LINES: usize = 12;
 /// The number of parallel plays.
 #[derive(Args)]
 pub(crate) struct JobsArguments {
-    /// Number of parallel plays, up to 1024 [default: number of cores]
+    /// Number of parallel plays, up to 1024, and up to 8 a core in the simulated world [default:
+    /// number of cores]
     #[arg(long, value_name = "N", value_parser = number_of_jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
 }
@@ -44,6 +50,28 @@ impl JobsArguments {
     /// The given number, or the number of cores.
     pub(crate) fn count(&self) -> NonZeroUsize {
         self.jobs.unwrap_or_else(workers::all_cores)
+    }
+
+    /// The same for plays in the simulated world.
+    pub(crate) fn simulated(&self) -> NonZeroUsize {
+        self.count()
+            .min(workers::all_cores().saturating_mul(MOST_JOBS_OF_A_CORE))
+    }
+}
+
+/// How many processes of a party under test are judged at a time.
+#[derive(Args)]
+pub(crate) struct PartyJobsArguments {
+    /// Number of parallel plays, up to 1024 [default: four for each core]
+    #[arg(long, value_name = "N", value_parser = number_of_jobs)]
+    jobs: Option<NonZeroUsize>,
+}
+
+impl PartyJobsArguments {
+    /// The given number, or one for plays that wait most of the time.
+    pub(crate) fn count(&self) -> NonZeroUsize {
+        self.jobs
+            .unwrap_or_else(|| workers::all_cores().saturating_mul(PARTIES_PER_CORE))
     }
 }
 

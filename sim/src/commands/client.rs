@@ -3,7 +3,8 @@
 use std::io;
 
 use clap::Args;
-use turnstile::client::{self, Client};
+use turnstile::client::{self, Client, ClientCase};
+use turnstile::role::case::entries;
 
 use super::exit::Exit;
 use super::role::{Party, Role, RoleArguments};
@@ -23,9 +24,8 @@ pub(crate) struct ClientArguments {
 pub(crate) fn client(arguments: &ClientArguments) -> io::Result<Exit> {
     let role = Role {
         name: "client",
-        cases: client::CASES,
         rules: client::RULES,
-        seam: client::SEAM,
+        plays: entries(client::CASES, client::SEAM).collect(),
     };
     let Some(command) = &arguments.command else {
         return role.run(&arguments.role, None);
@@ -37,7 +37,7 @@ pub(crate) fn client(arguments: &ClientArguments) -> io::Result<Exit> {
     let party = Party {
         flags: format!(" --command {}", quoted(command)),
         is_shared: false,
-        play: &|case| client.play(case),
+        play: &|_, case: &&'static ClientCase| client.play(case),
     };
     role.run(&arguments.role, Some(&party))
 }

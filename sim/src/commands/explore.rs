@@ -13,7 +13,6 @@ use turnstile::explore::{
 };
 use turnstile::report::{SeedReplay, Verbosity};
 use turnstile::stage::Subject;
-use turnstile::workers;
 
 use super::arguments::{
     FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, Shard, ShownArguments,
@@ -21,6 +20,7 @@ use super::arguments::{
 };
 use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
+use super::explore_live::{LiveSeed, explore_live};
 use super::guided::{GuidedArguments, write_script};
 use super::interruption::Interruption;
 use super::live_seeds::{LiveSeedArguments, LiveSeeds};
@@ -141,6 +141,8 @@ struct Exploring {
     guided: Option<GuidedResult>,
     /// Whether all scripts of guided plays were written.
     are_scripts_written: bool,
+    /// The number of live seeds that had not ended when the exploration did.
+    cut: u64,
     /// The first error of standard output.
     error: Option<io::Error>,
 }
@@ -172,6 +174,16 @@ impl Exploring {
         } else {
             ControlFlow::Continue(())
         }
+    }
+
+    /// Handles the result of a live seed.
+    fn take_live(&mut self, played: LiveSeed, keep_going: bool) -> ControlFlow<()> {
+        match played {
+            LiveSeed::Played(explored) => return self.take(*explored, keep_going),
+            LiveSeed::Cut => self.cut += 1,
+            LiveSeed::Skipped(reason) => *self.skipped.entry(reason).or_default() += 1,
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -225,8 +237,10 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         }
     };
     let start = now();
-    let limit = arguments.minutes.map(|Minutes(limit)| limit);
-    let is_over = || limit.is_some_and(|limit| start.elapsed() >= limit);
+    let end = arguments
+        .minutes
+        .and_then(|Minutes(limit)| start.checked_add(limit));
+    let is_over = || end.is_some_and(|end| end <= now());
     let every = usize::try_from(chosen.every).unwrap_or(usize::MAX);
     let seeds = (chosen.first..chosen.end).step_by(every);
     let template = match chosen.count {
@@ -241,10 +255,10 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         watch: Some(arguments.watch.watch(interruption)),
     };
     let flags = arguments.server.flags() + &arguments.live.flags();
-    let replay = match &live {
-        Some(_) => SeedReplay::live(flags.clone()),
-        None if arguments.guided.guided => arguments.guided.replay(flags.clone()),
-        None => SeedReplay::simulated(flags.clone()),
+    let (replay, server) = match &live {
+        Some(_) => (SeedReplay::live(flags.clone()), format!(" --live{flags}")),
+        None if arguments.guided.guided => (arguments.guided.replay(flags.clone()), flags),
+        None => (SeedReplay::simulated(flags.clone()), flags),
     };
     let mut exploring = Exploring {
         bar: bar.clone(),
@@ -256,30 +270,33 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         skipped: BTreeMap::new(),
         guided: None,
         are_scripts_written: true,
+        cut: 0,
         error: None,
     };
     let seeds = seeds.take_while(|_| !is_over());
     let keeps_going = arguments.keep_going;
-    match &live {
-        Some(live) => explore_live(seeds, live, &playing, interruption, &mut exploring, keeps_going),
+    let progress = |played| bar.set_position(played as u64);
+    match live {
+        Some(live) => {
+            let live = live.until(end);
+            explore_live(seeds, &live, playing.detail, progress, |played| {
+                exploring.take_live(played, keeps_going)
+            });
+        }
         None if arguments.guided.guided => {
-            explore_guided(arguments, &chosen, &playing, &is_over, &mut exploring);
+            explore_guided(arguments, &chosen, &playing, is_over, &mut exploring);
         }
         None => explore::explore(
             seeds,
-            arguments.jobs.count(),
+            arguments.jobs.simulated(),
             &playing,
-            |played| bar.set_position(played as u64),
+            progress,
             |explored| exploring.take(explored, keeps_going),
         ),
     }
     bar.finish_and_clear();
     interruption.begin_to_write();
     note_partial(interruption);
-    let server = match &live {
-        Some(_) => format!(" --live{flags}"),
-        None => flags,
-    };
     conclude(
         arguments,
         &chosen,
@@ -308,6 +325,7 @@ fn conclude(
         skipped,
         guided,
         are_scripts_written,
+        cut,
         error,
         ..
     } = exploring;
@@ -323,7 +341,7 @@ fn conclude(
     // Before the summary, because the reader of standard output may have stopped reading.
     let are_written = write_files(arguments, &exploration, &mut junit, playing);
     let written = explore::write_exploration(&mut out, &exploration);
-    let written = written.and_then(|()| write_skipped(&mut out, &skipped));
+    let written = written.and_then(|()| write_not_played(&mut out, &skipped, cut));
     ignore_broken_pipe(error.map_or(written, Err))?;
     if !are_written || !are_scripts_written {
         return Ok(Exit::Harness);
@@ -344,7 +362,7 @@ fn explore_guided(
     explore::explore_guided(
         &mut guide,
         chosen.count.unwrap_or(u64::MAX),
-        arguments.jobs.count(),
+        arguments.jobs.simulated(),
         playing,
         is_over,
         |explored| {
@@ -358,60 +376,13 @@ fn explore_guided(
     });
 }
 
-/// Plays seeds in real time.
-fn explore_live(
-    seeds: impl Iterator<Item = u64> + Send,
-    live: &LiveSeeds,
-    playing: &Playing,
-    interruption: Interruption,
-    exploring: &mut Exploring,
-    keeps_going: bool,
-) {
-    let bar = exploring.bar.clone();
-    let play = |seed| {
-        let scenario = live.scenario(seed);
-        match live.play(&scenario) {
-            turnstile::live::Outcome::Played(verdict) => {
-                let in_simulation = |rule: &str| live.is_in_simulation(&scenario, rule);
-                Ok(Explored::live(
-                    seed,
-                    &scenario,
-                    verdict,
-                    playing.detail,
-                    in_simulation,
-                ))
-            }
-            turnstile::live::Outcome::Skipped(reason) => Err(reason),
-            turnstile::live::Outcome::Postponed => Err("needs the test clock".to_owned()),
-        }
-    };
-    workers::in_order(
-        seeds.take_while(|_| !interruption.is_asked_for()),
-        live.jobs,
-        play,
-        |played| bar.set_position(played as u64),
-        |played| match played {
-            Ok(explored) => exploring.take(explored, keeps_going),
-            Err(reason) => {
-                *exploring.skipped.entry(general(&reason)).or_default() += 1;
-                ControlFlow::Continue(())
-            }
-        },
-    );
-}
-
-/// A reason without the numbers of one seed.
-fn general(reason: &str) -> String {
-    match reason.split_once(", which exceeds ") {
-        Some((_, limit)) => format!("takes longer than {}", limit.trim_start_matches("the limit of ")),
-        None => reason.to_owned(),
-    }
-}
-
-/// Writes how many seeds were skipped.
-fn write_skipped(out: &mut dyn io::Write, skipped: &BTreeMap<String, u64>) -> io::Result<()> {
+/// Writes how many seeds were skipped or cut.
+fn write_not_played(out: &mut dyn io::Write, skipped: &BTreeMap<String, u64>, cut: u64) -> io::Result<()> {
     for (reason, count) in skipped {
         writeln!(out, "{count} seeds were skipped: {reason}")?;
+    }
+    if cut > 0 {
+        writeln!(out, "{cut} seeds were cut at the end, and do not count")?;
     }
     out.flush()
 }

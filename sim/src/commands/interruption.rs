@@ -14,6 +14,8 @@ use super::exit::{Exit, print_error};
 
 /// The time in which a command must begin to write its results. After it, the process exits without them.
 const PATIENCE: Duration = Duration::from_millis(900);
+/// The time in which the results must be written. A file may be a pipe that nobody reads.
+const WRITING_TIME: Duration = Duration::from_secs(20);
 
 /// Whether a signal has requested the end. Static, because plays on other threads look at it until the process ends.
 static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
@@ -108,7 +110,8 @@ async fn handle(mut signals: Signals) {
     ASKED.store(true, Ordering::Relaxed);
     let again = signals.next();
     if tokio::time::timeout(PATIENCE, again).await.is_err() && WRITING.load(Ordering::Relaxed) {
-        signals.next().await;
+        // The end of the time is as good as another signal.
+        let _ = tokio::time::timeout(WRITING_TIME, signals.next()).await;
     }
     process::exit(status.into());
 }

@@ -1,7 +1,9 @@
 //! Seeds and their scripts in real time, for `turnstile explore` and `turnstile shrink`.
 
 use std::num::NonZeroUsize;
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use clap::Args;
 use turnstile::explore;
@@ -76,6 +78,7 @@ impl LiveSeedArguments {
             live,
             jobs,
             is_given,
+            is_enough: Arc::default(),
             server: RwLock::default(),
         }))
     }
@@ -93,11 +96,33 @@ pub(crate) struct LiveSeeds {
     /// The number of parallel plays.
     pub(crate) jobs: NonZeroUsize,
     is_given: bool,
+    /// Whether there is enough: what is being played is cut.
+    is_enough: Arc<AtomicBool>,
     /// A play that kills a server that others use locks it for writing, all others for reading.
     server: RwLock<()>,
 }
 
 impl LiveSeeds {
+    /// The same, but plays are cut at this time, or by [`Self::end`].
+    pub(crate) fn until(mut self, time: Option<Instant>) -> Self {
+        let cutoff = &mut self.live.setup.cutoff;
+        *cutoff = cutoff.clone().or_when(Arc::clone(&self.is_enough));
+        if let Some(time) = time {
+            *cutoff = cutoff.clone().or_at(time);
+        }
+        self
+    }
+
+    /// Cuts what is being played.
+    pub(crate) fn end(&self) {
+        self.is_enough.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether plays are cut now.
+    pub(crate) fn is_over(&self) -> bool {
+        self.live.setup.cutoff.is_reached()
+    }
+
     /// The scenario of a seed, as far as the server offers what it needs.
     pub(crate) fn scenario(&self, seed: u64) -> Scenario {
         explore::scenario_for(seed, &self.live.profile, &self.live.offers)

@@ -8,7 +8,7 @@ use turnstile::stage::{RECEIVER_AUTHORITY, wrapper_authority};
 use turnstile::suite::all_cores;
 use turnstile_fault::Capability;
 use turnstile_judge::parties::{Secrets, WRAPPER};
-use turnstile_world::live::{Doors, GivenServer, ServerUnderTest};
+use turnstile_world::live::{Cutoff, Doors, GivenServer, ServerUnderTest};
 
 use super::interruption::Interruption;
 use super::reference_server::reference_server;
@@ -21,7 +21,7 @@ const LONG_PATIENCE: Duration = Duration::from_hours(1);
 /// The number of parallel plays for each core if each has its own server. All of them mostly wait.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
 /// The number of parallel plays against one server.
-const ALL_AT_ONCE: NonZeroUsize = NonZeroUsize::new(24).expect("it is not zero");
+const ALL_AT_ONCE: NonZeroUsize = NonZeroUsize::new(32).expect("it is not zero");
 /// Why plays cannot be parallel.
 const ONE_WRAPPER: &str =
     "--jobs requires a target with sandboxes: the wrapper of one address serves one play after another";
@@ -42,7 +42,7 @@ pub(crate) fn own(
     let secrets = Secrets::default();
     let server = ServerUnderTest::Started(reference_server(&secrets, flags)?);
     let mut live = Live::new(server, secrets, speed, patience);
-    live.setup.interruption = interruption.shared_flag();
+    live.setup.cutoff = Cutoff::default().or_when(interruption.shared_flag());
     live.long = LongScenarios::OnTestClock;
     Ok((live, jobs.unwrap_or_else(|| all_cores().saturating_mul(AT_ONCE))))
 }
@@ -108,7 +108,7 @@ fn given(
         .receiver_reached_at
         .unwrap_or_else(|| receiver.to_string());
     let setup = &mut live.setup;
-    setup.interruption = interruption.shared_flag();
+    setup.cutoff = Cutoff::default().or_when(interruption.shared_flag());
     setup.alias = Some(alias);
     setup.reached_at.insert(RECEIVER_AUTHORITY.to_owned(), advertised);
     if jobs > NonZeroUsize::MIN {

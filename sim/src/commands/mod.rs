@@ -37,6 +37,7 @@ pub(crate) mod docs;
 pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
+mod explore_live;
 mod guided;
 mod interruption;
 pub(crate) mod judge;

@@ -100,7 +100,7 @@ pub(crate) fn mutate(arguments: &MutateArguments) -> io::Result<Exit> {
             .collect::<Vec<_>>(),
         generated.iter().map(|(entry, seed)| play(entry, *seed)).collect(),
     ];
-    let jobs = arguments.jobs.count();
+    let jobs = arguments.jobs.simulated();
     let interruption = Interruption::listen();
     let watch = arguments.watch.watch(interruption);
     let progress = |length: usize, what: &str| {

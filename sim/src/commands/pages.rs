@@ -77,12 +77,9 @@ impl PagesArguments {
         let target = self.report.as_ref()?;
         // It was checked before the run.
         let earlier = self.compare.as_deref().and_then(|file| earlier(file).ok());
-        let mut report = HtmlReport::new(name.to_owned())
+        let report = HtmlReport::new(name.to_owned())
             .compared_with(earlier)
             .with_seed(with_seed);
-        if matches!(target, ReportTarget::File(_)) {
-            report = report.for_single_file();
-        }
         Some(Pages { target, report })
     }
 

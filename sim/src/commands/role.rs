@@ -6,14 +6,15 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 use turnstile::report::{Event, program};
-use turnstile::role::case::{Case, entries};
 use turnstile::role::rule::RoleRule;
 use turnstile::script::{HarnessError, Options, Verdict};
 use turnstile::suite::{self, Play, Played};
 use turnstile::workers;
-use turnstile_scenarios::{Entry, Lapse, Seam};
+use turnstile_scenarios::{Entry, Lapse};
 
-use super::arguments::{FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments};
+use super::arguments::{
+    FILTER_OPTIONS, PartyJobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, ShownArguments,
+};
 use super::baseline::{BaselineArguments, Expectations};
 use super::clock::now;
 use super::exit::{Exit, print_error};
@@ -40,7 +41,7 @@ pub(crate) struct RoleArguments {
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, help_heading = RUNNER_OPTIONS)]
     times: NonZeroU32,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
-    jobs: JobsArguments,
+    jobs: PartyJobsArguments,
     #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     shown: ShownArguments,
     #[command(flatten)]
@@ -49,58 +50,56 @@ pub(crate) struct RoleArguments {
     baseline: BaselineArguments,
 }
 
-/// A role: the cases and rules of its parties, and how one of them is played.
-pub(crate) struct Role<S: 'static> {
+/// A role: what its parties must do, and the plays that show whether they do.
+pub(crate) struct Role<T> {
     /// The name of the command.
     pub(crate) name: &'static str,
-    pub(crate) cases: &'static [Case<S>],
     pub(crate) rules: &'static [RoleRule],
-    /// The seam of the cases, for reports.
-    pub(crate) seam: Seam,
+    /// The plays, with what is needed to play them.
+    pub(crate) plays: Vec<(Entry, T)>,
 }
 
 /// A party under test.
-pub(crate) struct Party<'a, S: 'static> {
+pub(crate) struct Party<'a, T> {
     /// The options that describe it on a command line.
     pub(crate) flags: String,
-    /// Whether only one case can be played at a time.
+    /// Whether only one play is possible at a time.
     pub(crate) is_shared: bool,
-    /// Plays a case.
-    pub(crate) play: &'a (dyn Fn(&'static Case<S>) -> Result<Verdict, HarnessError> + Sync),
+    /// Plays one of the role's plays.
+    pub(crate) play: &'a (dyn Fn(&Entry, &T) -> Result<Verdict, HarnessError> + Sync),
 }
 
-impl<S> Role<S> {
-    /// Lists what the arguments ask for, or plays the selected cases. `party` is called before the first play.
-    pub(crate) fn run(&self, arguments: &RoleArguments, party: Option<&Party<S>>) -> io::Result<Exit> {
-        let filter = arguments.filter.as_deref();
-        let cases = entries(self.cases, self.seam, filter);
+impl<T: Sync> Role<T> {
+    /// Lists what the arguments ask for, or plays what is selected.
+    pub(crate) fn run(&self, arguments: &RoleArguments, party: Option<&Party<T>>) -> io::Result<Exit> {
+        let selected = self.selected(arguments.filter.as_deref());
         if arguments.rules {
             for rule in self.rules {
                 writeln!(anstream::stdout(), "{:<32} {}", rule.name, rule.rule)?;
             }
             return Ok(Exit::Passed);
         }
-        if cases.is_empty() {
-            let (name, filter) = (self.name, filter.unwrap_or_default());
+        if selected.is_empty() {
+            let (name, filter) = (self.name, arguments.filter.as_deref().unwrap_or_default());
             print_error(&format!(
                 "no case matches {filter:?}; `turnstile {name} --list` shows all ids"
             ));
             return Ok(Exit::Usage);
         }
         let Some(party) = party.filter(|_| !arguments.list) else {
-            for (case, _) in &cases {
-                writeln!(anstream::stdout(), "{:<40} {}", case.id, case.title)?;
+            for (entry, _) in selected {
+                writeln!(anstream::stdout(), "{:<40} {}", entry.id, entry.scenario.title)?;
             }
             return Ok(Exit::Passed);
         };
-        let is_known = |id: &str| self.cases.iter().any(|case| case.id == id);
-        let is_complete = cases.len() == self.cases.len();
+        let is_known = |id: &str| self.plays.iter().any(|(entry, _)| entry.id == id);
+        let is_complete = selected.len() == self.plays.len();
         let expectations = arguments
             .reports
             .check()
             .and_then(|()| arguments.baseline.expectations(is_known, is_complete));
         match expectations {
-            Ok(expectations) => self.play(arguments, party, &cases, &expectations),
+            Ok(expectations) => self.play(arguments, party, &selected, &expectations),
             Err(error) => {
                 print_error(&error);
                 Ok(Exit::Usage)
@@ -108,17 +107,29 @@ impl<S> Role<S> {
         }
     }
 
-    /// Plays the cases, as often as asked.
+    /// All plays whose id contains the filter, or the one that it names exactly.
+    fn selected(&self, filter: Option<&str>) -> Vec<&(Entry, T)> {
+        let plays = self.plays.iter();
+        let is_exact = plays.clone().any(|(entry, _)| Some(entry.id.as_str()) == filter);
+        let matches = |entry: &Entry| match filter {
+            Some(filter) if is_exact => entry.id == filter,
+            Some(filter) => entry.id.contains(filter),
+            None => true,
+        };
+        plays.filter(|(entry, _)| matches(entry)).collect()
+    }
+
+    /// Plays what is selected, as often as asked.
     fn play(
         &self,
         arguments: &RoleArguments,
-        party: &Party<S>,
-        cases: &[(&'static Case<S>, Entry)],
+        party: &Party<T>,
+        selected: &[&(Entry, T)],
         expectations: &Expectations,
     ) -> io::Result<Exit> {
         let interruption = Interruption::listen();
         let times = arguments.times.get() as usize;
-        let count = cases.len().saturating_mul(times);
+        let count = selected.len().saturating_mul(times);
         let terminal = arguments
             .shown
             .terminal(arguments.reports.terminal())
@@ -136,12 +147,12 @@ impl<S> Role<S> {
             true => NonZeroUsize::MIN,
             false => arguments.jobs.count(),
         };
-        let plays = (0..times).flat_map(|_| cases.iter());
+        let plays = (0..times).flat_map(|_| selected.iter());
         workers::in_order(
             plays.take_while(|_| !interruption.is_asked_for()),
             jobs,
-            |(case, entry)| {
-                let play = || played(party, case, entry);
+            |(entry, what)| {
+                let play = || played(party, entry, what);
                 expectations.judge(play(), |_| Some(play()))
             },
             |count| bar.set_position(count as u64),
@@ -158,9 +169,9 @@ impl<S> Role<S> {
     }
 }
 
-fn played<'a, S>(party: &Party<S>, case: &'static Case<S>, entry: &'a Entry) -> Played<'a> {
+fn played<'a, T>(party: &Party<T>, entry: &'a Entry, what: &T) -> Played<'a> {
     let started = now();
-    let verdict = suite::safely(|| (party.play)(case));
+    let verdict = suite::safely(|| (party.play)(entry, what));
     let play = Play {
         entry,
         options: Options::default(),

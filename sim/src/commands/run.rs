@@ -229,7 +229,7 @@ impl Runner<'_> {
         let bar = reporting.bar();
         workers::in_order(
             arguments.shard.of(plays),
-            arguments.jobs.count(),
+            arguments.jobs.simulated(),
             |play| played(self.expectations, play),
             |count| bar.set_position(count as u64),
             |played| {

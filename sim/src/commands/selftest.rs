@@ -92,7 +92,7 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
         ));
         return Ok(Exit::Usage);
     }
-    let jobs = arguments.jobs.count();
+    let jobs = arguments.jobs.simulated();
     let interruption = Interruption::listen();
     let watch = arguments.watch.watch(interruption);
     if let Some(limit) = arguments.seeds {

@@ -92,7 +92,7 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
         None => SweepFault::ALL.iter().collect(),
     };
     let bar = progress_bar(0);
-    let jobs = arguments.jobs.count();
+    let jobs = arguments.jobs.simulated();
     let swept = sweeping::sweep(&entry.scenario, options, &kinds, jobs, |played, count| {
         bar.set_length(count as u64);
         bar.set_position(played as u64);

@@ -4,11 +4,15 @@ use std::io;
 
 use axum::http::Uri;
 use clap::Args;
-use turnstile::wrapper::{self, Target, Wrapper};
+use turnstile::role::case::entries;
+use turnstile::wrapper::{self, Target, Wrapper, WrapperCase, whole_turns};
+use turnstile_judge::parties::Secrets;
 use turnstile_scenarios::Lapse;
 
 use super::arguments::RUNNER_OPTIONS;
-use super::exit::Exit;
+use super::built_in;
+use super::exit::{Exit, print_error};
+use super::reference_server::reference_server;
 use super::role::{Party, Role, RoleArguments};
 use super::target::quoted;
 
@@ -47,13 +51,35 @@ fn authority(url: &str) -> Result<String, &'static str> {
     Ok(authority.to_string())
 }
 
+/// What is played with a wrapper.
+enum Play {
+    /// A case, in which the harness is the server.
+    Case(&'static WrapperCase),
+    /// A scenario with the reference server.
+    Whole,
+}
+
+fn role() -> Result<Role<Play>, String> {
+    let library = built_in::library().map_err(|errors| errors.to_string())?;
+    let cases = entries(wrapper::CASES, wrapper::SEAM).map(|(entry, case)| (entry, Play::Case(case)));
+    let whole = whole_turns(&library)
+        .into_iter()
+        .map(|entry| (entry, Play::Whole));
+    Ok(Role {
+        name: "wrapper",
+        rules: wrapper::RULES,
+        plays: cases.chain(whole).collect(),
+    })
+}
+
 /// Judges a wrapper.
 pub(crate) fn wrapper(arguments: &WrapperArguments) -> io::Result<Exit> {
-    let role = Role {
-        name: "wrapper",
-        cases: wrapper::CASES,
-        rules: wrapper::RULES,
-        seam: wrapper::SEAM,
+    let role = match role() {
+        Ok(role) => role,
+        Err(error) => {
+            print_error(&error);
+            return Ok(Exit::Harness);
+        }
     };
     let (target, mut flags) = match (&arguments.command, &arguments.url, &arguments.gateway) {
         (Some(command), ..) => (
@@ -76,6 +102,13 @@ pub(crate) fn wrapper(arguments: &WrapperArguments) -> io::Result<Exit> {
         .collect();
     flags.push_str(&format!(" --reconnect-pauses {}", pauses.join(",")));
     let is_shared = matches!(target, Target::Running { .. });
+    let server = match reference_server(&Secrets::default(), "") {
+        Ok(server) => server,
+        Err(error) => {
+            print_error(&error);
+            return Ok(Exit::Harness);
+        }
+    };
     let wrapper = Wrapper {
         target,
         patience: *arguments.role.patience,
@@ -84,7 +117,10 @@ pub(crate) fn wrapper(arguments: &WrapperArguments) -> io::Result<Exit> {
     let party = Party {
         flags,
         is_shared,
-        play: &|case| wrapper.play(case),
+        play: &|entry, play| match play {
+            Play::Case(case) => wrapper.play(case),
+            Play::Whole => wrapper.play_whole(&entry.scenario, &server),
+        },
     };
     role.run(&arguments.role, Some(&party))
 }

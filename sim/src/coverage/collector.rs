@@ -122,7 +122,10 @@ mod tests {
             };
             collect(work).1
         };
+        // `tracing` may keep for ever that nobody is interested in a place that is reached for the first time while a
+        // subscriber comes.
         ServerMark::Drained.hit();
+        FakeEvent::Idle.hit();
         let (mine, others) = thread::scope(|scope| {
             let other = scope.spawn(|| collected(ServerMark::Fed, FakeEvent::Echo));
             (collected(ServerMark::Admitted, FakeEvent::Slow), other.join())

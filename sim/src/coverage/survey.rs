@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use turnstile_scenarios::Entry;
 
 use super::{FaultGroup, Mark, collect};
-use crate::suite::{self, Outcome, Play};
+use crate::suite::{self, Outcome, Play, Played};
 
 /// The marks and outcomes of plays.
 #[derive(Debug, Default)]
@@ -28,13 +28,6 @@ struct Surveyed {
     hits: BTreeSet<Mark>,
 }
 
-/// The outcome of one play.
-enum Ended {
-    Passed,
-    Failed,
-    HarnessFailed,
-}
-
 impl Survey {
     /// Plays everything on `jobs` threads, with one collector per play. Calls `progress` with the number of finished plays.
     pub fn of<'a>(
@@ -45,34 +38,27 @@ impl Survey {
         let mut survey = Self::default();
         let play = |play| {
             let (played, hits) = collect(|| suite::play_timed(play));
-            if played.was_interrupted() {
-                return None;
-            }
-            let ended = match played.outcome() {
-                Outcome::Passed(_) => Ended::Passed,
-                Outcome::Failed(_) => Ended::Failed,
-                Outcome::HarnessFailed(_) => Ended::HarnessFailed,
-            };
-            Some((play, ended, hits))
+            (!played.was_interrupted()).then_some((played, hits))
         };
         suite::play_all_by(plays, jobs, play, progress, |surveyed| {
-            if let Some((play, ended, hits)) = surveyed {
-                survey.add(&play, &ended, hits);
+            if let Some((played, hits)) = surveyed {
+                survey.add(&played, hits);
             }
         });
         survey
     }
 
-    fn add(&mut self, play: &Play, ended: &Ended, hits: BTreeSet<Mark>) {
-        let Entry { id, scenario, .. } = play.entry;
+    /// Adds a finished play with the marks that it hit, as [`collect`] returns them.
+    pub fn add(&mut self, played: &Played<'_>, hits: BTreeSet<Mark>) {
+        let Entry { id, scenario, .. } = played.play.entry;
         self.plays += 1;
-        let named = (id.clone(), play.options.seed);
-        match ended {
-            Ended::Passed => {}
-            Ended::Failed => {
+        let named = (id.clone(), played.play.options.seed);
+        match played.outcome() {
+            Outcome::Passed(_) => {}
+            Outcome::Failed(_) => {
                 self.broken.insert(named);
             }
-            Ended::HarnessFailed => {
+            Outcome::HarnessFailed(_) => {
                 self.failed.insert(named);
             }
         }

@@ -79,6 +79,9 @@ impl Composition {
         if !offers(Capability::Sandboxes) {
             swarm.sessions = 1;
         }
+        if let Some(server) = server {
+            swarm.fault = swarm.fault.offered(server.offers);
+        }
         let profile = draw(streams, PROFILE, profile());
         let profile = server.map_or(profile, |server| server.profile.clone());
         let latency = draw(streams, LATENCY, latency());

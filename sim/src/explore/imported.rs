@@ -1,7 +1,7 @@
 //! Sessions that an older service left on the server's disk (protocol §10).
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use turnstile_scenarios::{
     Credentials, ExecutionStatus, JsonObject, Label, Lapse, RecordForm, Step, Stored, StoredExecution,
 };
@@ -10,6 +10,8 @@ use super::disturbance::Disturbance;
 use super::times::{between, moment};
 use super::wrapper_faults::{impostor_closes, impostor_opens, impostor_sends};
 
+/// A kilo session that this server did not draw.
+const KILO_SESSION: &str = "ses_OLDoldOLDoldOLDoldOLDoldOL";
 /// Label of the execution, and of the message that it runs for.
 const EXECUTION: &str = "old";
 const ASKED: &str = "asked";
@@ -33,14 +35,24 @@ pub(super) fn imported() -> impl Strategy<Value = Option<Imported>> {
 
 /// A session that was prepared and not initiated.
 fn not_initiated() -> impl Strategy<Value = Imported> {
-    Just(Imported {
+    any::<bool>().prop_map(|has_kilo_session| Imported {
         stored: Stored {
-            record: object(json!({"initiatedAt": null})).into(),
+            record: record(has_kilo_session, Some("initiatedAt")).into(),
             ..Stored::default()
         },
         waits_for_initiation: true,
         wrapper: Disturbance(Vec::new()),
     })
+}
+
+/// Changes of a flat record: its own kilo session, and a field that it does not have.
+fn record(has_kilo_session: bool, missing: Option<&str>) -> JsonObject {
+    let mut changes = Map::new();
+    if has_kilo_session {
+        changes.insert("kiloSessionId".to_owned(), json!(KILO_SESSION));
+    }
+    changes.extend(missing.map(|name| (name.to_owned(), Value::Null)));
+    JsonObject(changes)
 }
 
 /// A session with an execution that has not ended, whose wrapper connects and ends it, or vanishes.
@@ -56,8 +68,9 @@ fn with_execution() -> impl Strategy<Value = Imported> {
         1 => Just(Some(("heartbeat", Value::Null))),
         2 => Just(None),
     ];
-    (form, status, age, any::<bool>(), moment(), word).prop_map(
-        |(form, status, started_before, has_message, pause, word)| {
+    let has = (any::<bool>(), any::<bool>());
+    (form, status, age, has, moment(), word).prop_map(
+        |(form, status, started_before, (has_message, has_kilo_session), pause, word)| {
             let execution = StoredExecution {
                 r#as: label(EXECUTION).into(),
                 id: None,
@@ -72,6 +85,7 @@ fn with_execution() -> impl Strategy<Value = Imported> {
             Imported {
                 stored: Stored {
                     form,
+                    record: record(has_kilo_session && form == RecordForm::Flat, None).into(),
                     executions: vec![execution],
                     ..Stored::default()
                 },
@@ -89,8 +103,4 @@ fn with_execution() -> impl Strategy<Value = Imported> {
 
 fn label(text: &str) -> Label {
     text.parse().expect("it is a label")
-}
-
-fn object(fields: Value) -> JsonObject {
-    serde_json::from_value(fields).expect("it is an object")
 }

@@ -49,6 +49,8 @@ pub(super) struct Layout<'a> {
     streams: Vec<(ClientName, bool)>,
     /// Number of ingest sockets that the script has opened.
     intruders: u32,
+    /// Executions of an older service.
+    executions: Vec<At<Label>>,
 }
 
 impl<'a> Layout<'a> {
@@ -62,6 +64,7 @@ impl<'a> Layout<'a> {
             tags: Vec::new(),
             streams: Vec::new(),
             intruders: 0,
+            executions: Vec::new(),
         }
     }
 
@@ -78,6 +81,8 @@ impl<'a> Layout<'a> {
         let session = SessionName::default();
         self.sessions.push(session.clone());
         let mut stored = imported.stored;
+        self.executions
+            .extend(stored.executions.iter().map(|execution| execution.r#as.clone()));
         if imported.waits_for_initiation {
             let (label, prompt) = self.message(&Saying::Echo, &session);
             stored.initial_message = Some(label.into());
@@ -234,6 +239,7 @@ impl<'a> Layout<'a> {
             from: ResumeChoice::Start,
             reads_slowly: true,
             event_types: &[],
+            of_executions: false,
             since: None,
             until: None,
         });
@@ -279,6 +285,10 @@ impl<'a> Layout<'a> {
                 .iter()
                 .map(|name| (*name).to_owned())
                 .collect(),
+            executions: match opening.of_executions {
+                true => self.executions.clone(),
+                false => Vec::new(),
+            },
             since: opening.since,
             until: opening.until,
             reads: match opening.reads_slowly {

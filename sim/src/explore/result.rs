@@ -127,7 +127,7 @@ impl Tally {
         self.played += 1;
         self.passed += u64::from(explored.passed());
         self.elapsed += explored.elapsed();
-        self.last = Some(explored.seed);
+        self.last = self.last.max(Some(explored.seed));
         if let Err(error) = &explored.outcome {
             self.harness_failures.push(HarnessFailure {
                 seed: explored.seed,

@@ -3,7 +3,10 @@
 //! A uniform mix rarely repeats one operation often enough. Some bugs need ten messages without an interrupt, or crashes
 //! only.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
+use turnstile_fault::Capability;
 use turnstile_scenarios::Surface;
 
 /// Relative frequency; 0 disables.
@@ -73,6 +76,21 @@ pub(super) struct FaultRates {
     pub disk: Rate,
     /// Rate of each situation that needs no other fault.
     pub situation: Rate,
+}
+
+impl FaultRates {
+    /// The same without kinds of faults that a server does not offer, so that others take their place.
+    pub(super) fn offered(self, offers: &BTreeSet<Capability>) -> Self {
+        let of = |rate, capability| if offers.contains(&capability) { rate } else { 0 };
+        Self {
+            server_crash: of(self.server_crash, Capability::Crash),
+            // A kill stands for it.
+            crash_point: of(self.crash_point, Capability::Crash),
+            queue: of(self.queue, Capability::Queue),
+            disk: of(self.disk, Capability::Disk),
+            ..self
+        }
+    }
 }
 
 /// Generates a rate, or 0.

@@ -152,7 +152,13 @@ pub(super) fn values() -> impl Strategy<Value = Values> {
         1 => Just(Some(UNKNOWN_MODEL)),
     ];
     let flag = || prop_oneof![2 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))];
-    let gate = prop_oneof![3 => Just(None), 1 => Just(Some(Gate::All)), 1 => Just(Some(Gate::Off))];
+    let gate = prop_oneof![
+        4 => Just(None),
+        2 => Just(Some(Gate::All)),
+        1 => Just(Some(Gate::Off)),
+        1 => Just(Some(Gate::Warning)),
+        1 => Just(Some(Gate::Critical)),
+    ];
     let finalization =
         (flag(), flag(), gate).prop_map(|(auto_commit, condense_on_complete, gate)| Finalization {
             auto_commit,

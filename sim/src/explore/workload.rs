@@ -107,6 +107,8 @@ pub(super) struct Opening {
     pub(super) from: ResumeChoice,
     pub(super) reads_slowly: bool,
     pub(super) event_types: &'static [&'static str],
+    /// Whether it shows only events of executions of an older service, if there are any.
+    pub(super) of_executions: bool,
     pub(super) since: Option<Lapse>,
     pub(super) until: Option<Lapse>,
 }
@@ -315,16 +317,18 @@ fn stream() -> impl Strategy<Value = Act> {
         from,
         reads_slowly,
         event_types,
+        proptest::bool::weighted(0.2),
         since_until,
     )
         .prop_map(
-            |(session, by_viewer, from, reads_slowly, event_types, (since, until))| {
+            |(session, by_viewer, from, reads_slowly, event_types, of_executions, (since, until))| {
                 Act::Stream(Opening {
                     session,
                     by_viewer,
                     from,
                     reads_slowly,
                     event_types,
+                    of_executions,
                     since,
                     until,
                 })

@@ -16,11 +16,11 @@ use turnstile_judge::parties::{SERVER, Secrets, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{Expectation, Scenario};
 use turnstile_seams::error_chain::with_sources;
-use turnstile_world::live::{Doors, LiveSetup, LiveWorld, ServerUnderTest};
+use turnstile_world::live::{Cutoff, Doors, LATENESS, LiveSetup, LiveWorld, ServerUnderTest};
 
 use crate::script::{self, HarnessError, Length, Options, Settling, Target, Verdict};
 use crate::stage::identity::PlayIdentity;
-use crate::stage::{self, RECEIVER_AUTHORITY, SERVER_AUTHORITY, Subject, wrapper_authority};
+use crate::stage::{self, RECEIVER_AUTHORITY, SERVER_AUTHORITY, StandIn, Subject, wrapper_authority};
 use crate::suite;
 
 /// How much longer than in the simulated world the server may take to settle, on the parties' clock: retries can be
@@ -51,6 +51,8 @@ pub struct Live {
     pub profile: Profile,
     /// The version of wrappers that the server expects; `None` for the fake's own.
     pub wrapper_version: Option<String>,
+    /// The wrapper of the default session in real time, if it is not the fake one.
+    pub stand_in: Option<StandIn>,
     /// Optional capabilities of the server.
     pub offers: BTreeSet<Capability>,
     /// The server in simulated plays: a mutant, if the live one is.
@@ -144,13 +146,15 @@ impl Live {
                 door: None,
                 listening: BTreeMap::new(),
                 reached_at: BTreeMap::new(),
-                interruption: Arc::default(),
+                cutoff: Cutoff::default(),
                 speed,
+                lateness: LATENESS,
                 jumps: false,
             },
             secrets,
             profile: Profile::default(),
             wrapper_version: None,
+            stand_in: None,
             offers,
             subject: Subject::default(),
             patience,
@@ -270,6 +274,7 @@ impl Live {
             let target = Target {
                 secrets: self.secrets.clone(),
                 identity: self.identity(&name),
+                stand_in: self.stand_in.clone(),
                 ..self.target()
             };
             script::play_in(Box::new(world), target, scenario, options)
@@ -298,6 +303,7 @@ impl Live {
             secrets: Secrets::default(),
             profile: self.profile.clone(),
             wrapper_version: self.wrapper_version.clone(),
+            stand_in: None,
             identity: PlayIdentity::default(),
         }
     }

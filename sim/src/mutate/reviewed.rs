@@ -88,10 +88,6 @@ const REVIEWED: &[(&str, &str)] = &[
         "the version of a record has to rise, and by how much is a choice (R9.65)",
     ),
     (
-        "*:state:metadata:workspace.sandboxId",
-        "the id follows from that of the session (R5.73), and is formed again where it is absent",
-    ),
-    (
         "*:state:execution:closing.code",
         "the code with which the wrapper of an older service closed its socket is not on the wire of every server",
     ),

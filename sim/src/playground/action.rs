@@ -13,6 +13,7 @@ use turnstile_judge::parties::{GATEWAY, OBSERVER, SERVER, WRAPPER};
 use super::sessions::{Links, Session};
 use super::{CLIENT, Playground, StartError};
 use crate::stage::RELEASE_PATH;
+use crate::tunnel::link::Link;
 
 /// An action, as the page sends it.
 #[derive(Deserialize)]
@@ -28,6 +29,10 @@ pub(super) enum Action {
     Crash,
     /// Starts the server again.
     Restart,
+    /// Ends the wrapper of a session at once.
+    CrashWrapper { session: String },
+    /// Starts a new wrapper for a session.
+    RestartWrapper { session: String },
     /// Lets the requests continue that wait at the gateway under a tag.
     Release { session: String, tag: String },
     /// Sets the receiver's answers to its next requests.
@@ -53,8 +58,6 @@ pub(super) enum ActionError {
     NoSession(String),
     #[error("no request waits under the tag {0}")]
     NothingWaits(String),
-    #[error("the connections between wrapper and gateway cannot be ended; cut the link")]
-    NoReset,
     #[error("the answers of the receiver are invalid")]
     Answers(#[from] WireAnswerError),
     #[error("the server does not start")]
@@ -68,7 +71,7 @@ impl ActionError {
         match self {
             Self::NoSession(_) => StatusCode::NOT_FOUND,
             Self::NothingWaits(_) => StatusCode::CONFLICT,
-            Self::NoReset | Self::Answers(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Answers(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Start(_) | Self::Port(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -79,42 +82,26 @@ impl Action {
     pub(super) async fn perform(self, playground: &Playground) -> Result<(), ActionError> {
         let log = &playground.log;
         match self {
-            Self::Cut { session, link } => {
-                let (id, known) = known(playground, &session).await?;
-                for ends in link.ends(playground, &id) {
-                    log.fault(Some(&id), &Fault::cut(&ends));
-                }
-                link.of(&known.links).set_cut(true);
-            }
-            Self::Heal { session, link } => {
-                let (id, known) = known(playground, &session).await?;
-                link.of(&known.links).set_cut(false);
-                for ends in link.ends(playground, &id) {
-                    log.world(Some(&id), ended(Place::Link(ends)));
-                }
-            }
-            Self::Reset { session, link } => {
-                let (id, known) = known(playground, &session).await?;
-                if matches!(link, Between::Gateway) {
-                    return Err(ActionError::NoReset);
-                }
-                for ends in link.ends(playground, &id) {
-                    let reset = Fault::end_of(&ends.from, &ends.to, ConnectionEnd::Reset);
-                    log.world(Some(&id), WorldEvent::began(reset, Cause::Order));
-                }
-                link.of(&known.links).reset();
-            }
+            Self::Cut { session, link } => cut(playground, &session, link).await?,
+            Self::Heal { session, link } => heal(playground, &session, link).await?,
+            Self::Reset { session, link } => reset(playground, &session, link).await?,
             Self::Crash => {
-                if playground.server.authority().is_some() {
-                    log.fault(None, &Fault::crash(SERVER));
-                    playground.server.crash().await;
-                }
+                let before = || log.fault(None, &Fault::crash(SERVER));
+                playground.server.crash(before).await;
             }
             Self::Restart => {
-                if playground.server.authority().is_none() {
-                    playground.server.start().await?;
-                    log.world(None, ended(Place::host(SERVER)));
-                }
+                let after = || log.world(None, ended(Place::host(SERVER)));
+                playground.server.start(after).await?;
+            }
+            Self::CrashWrapper { session } => {
+                let (id, known) = known(playground, &session).await?;
+                let before = || log.fault(Some(&id), &Fault::crash(WRAPPER));
+                known.wrapper.crash(before).await;
+            }
+            Self::RestartWrapper { session } => {
+                let (id, known) = known(playground, &session).await?;
+                let after = || log.world(Some(&id), ended(Place::host(WRAPPER)));
+                known.wrapper.restart(after).await?;
             }
             Self::Release { session, tag } => {
                 let (id, known) = known(playground, &session).await?;
@@ -152,6 +139,35 @@ impl Action {
     }
 }
 
+async fn cut(playground: &Playground, session: &str, link: Between) -> Result<(), ActionError> {
+    let (id, known) = known(playground, session).await?;
+    for ends in link.ends(playground, &id) {
+        playground.log.fault(Some(&id), &Fault::cut(&ends));
+    }
+    link.of(&known.links).set_cut(true);
+    Ok(())
+}
+
+async fn heal(playground: &Playground, session: &str, link: Between) -> Result<(), ActionError> {
+    let (id, known) = known(playground, session).await?;
+    link.of(&known.links).set_cut(false);
+    for ends in link.ends(playground, &id) {
+        playground.log.world(Some(&id), ended(Place::Link(ends)));
+    }
+    Ok(())
+}
+
+async fn reset(playground: &Playground, session: &str, link: Between) -> Result<(), ActionError> {
+    let (id, known) = known(playground, session).await?;
+    for ends in link.ends(playground, &id) {
+        let reset = Fault::end_of(&ends.from, &ends.to, ConnectionEnd::Reset);
+        let began = WorldEvent::began(reset, Cause::Order);
+        playground.log.world(Some(&id), began);
+    }
+    link.of(&known.links).reset();
+    Ok(())
+}
+
 fn ended(place: Place) -> WorldEvent {
     WorldEvent::Ended { place }
 }
@@ -166,7 +182,7 @@ async fn known(playground: &Playground, id: &str) -> Result<(String, std::sync::
 }
 
 impl Between {
-    fn of(self, links: &Links) -> &super::link::Link {
+    fn of(self, links: &Links) -> &Link {
         match self {
             Self::Client => &links.client,
             Self::Wrapper => &links.wrapper,

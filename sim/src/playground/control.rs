@@ -3,7 +3,7 @@
 //! | route | |
 //! |---|---|
 //! | `GET /up/token`, `GET /up/ticket` | credentials of the user |
-//! | `GET /up/state` | the server, the links, the gateway and the receiver |
+//! | `GET /up/state` | the server, the links, the wrappers, the gateways and the receiver |
 //! | `GET /up/events` | the log as it grows, as server-sent events |
 //! | `POST /up/actions` | an [`Action`] |
 //! | `GET /up/sessions/{id}/scenario`, `…/recording` | what happened in a session |
@@ -86,6 +86,7 @@ async fn state(State(playground): State<Arc<Playground>>) -> Json<Value> {
                 "wrapper": links.wrapper.is_cut(),
                 "gateway": links.gateway.is_cut(),
             },
+            "wrapper": {"isUp": session.wrapper.authority().await.is_some()},
             "waiting": session.gateway.waiting(),
         }));
     }

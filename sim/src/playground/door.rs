@@ -9,23 +9,22 @@ mod streams;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{any, get};
 use fake_gateway::cut;
+use http::Uri;
 use http::header::AUTHORIZATION;
-use http::{StatusCode, Uri};
 use turnstile_seams::websocket::{self, OpenError, WebSocket};
 use turnstile_world::live::front;
 
 pub(super) use self::streams::Watchers;
 use self::streams::open_stream;
 use super::Playground;
-use super::link::Link;
-use super::tunnel;
+use crate::tunnel::link::Link;
+use crate::tunnel::{self, refusal};
 
 /// The routes of the server.
 pub(super) fn router(playground: Arc<Playground>) -> Router {
@@ -44,7 +43,7 @@ pub(super) fn wrappers(playground: Arc<Playground>) -> Router {
         .with_state(playground)
 }
 
-/// Passes a request of the server to a wrapper.
+/// Passes a request of the server to a wrapper. The connection is closed without an answer while the wrapper is down.
 async fn request_wrapper(
     State(playground): State<Arc<Playground>>,
     Path((id, path)): Path<(String, String)>,
@@ -58,17 +57,17 @@ async fn request_wrapper(
         }
     };
     let link = &session.links.wrapper;
-    let Ok(target) = format!("http://{}/{path}", session.wrapper).parse() else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
     let exchange = async {
         link.pass().await;
+        let authority = session.wrapper.authority().await?;
+        let target = format!("http://{authority}/{path}").parse().ok()?;
         let response = front::forward_to(&playground.seams.network, target, request).await;
         link.pass().await;
-        response
+        Some(response)
     };
     link.unless_ended(exchange)
         .await
+        .flatten()
         .unwrap_or_else(cut::instead_of_answer)
 }
 
@@ -105,17 +104,6 @@ async fn open(
     link.unless_ended(opening).await.flatten()
 }
 
-/// The answer to a client whose WebSocket the server refused.
-fn refusal(error: OpenError) -> Response {
-    match error {
-        OpenError::Refused { status, body } => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            (status, Body::from(body)).into_response()
-        }
-        OpenError::Connect(_) | OpenError::Handshake(_) => cut::instead_of_answer(),
-    }
-}
-
 /// Passes the ingest socket of a wrapper to the server.
 async fn ingest(
     State(playground): State<Arc<Playground>>,
@@ -133,9 +121,9 @@ async fn ingest(
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
     match open(&playground, &link, &path, authorization).await {
-        Some(Ok(server)) => upgrade.on_upgrade(async move |wrapper| {
+        Some(Ok(server)) => upgrade.on_upgrade(async move |mut wrapper| {
             // The wrapper logs what it sends and receives.
-            tunnel::pass(wrapper, server, &link, |_| {}).await;
+            tunnel::pass(&mut wrapper, server, &link, |_, _| {}).await;
         }),
         Some(Err(error)) => refusal(error),
         None => cut::instead_of_answer(),

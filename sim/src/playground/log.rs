@@ -18,6 +18,8 @@ use turnstile_seams::latest::{Follower, Latest};
 
 /// The number of entries that are kept.
 const MOST_ENTRIES: usize = 100_000;
+/// The largest number of entries that are read at once.
+const MOST_AT_ONCE: usize = 1_000;
 /// Path of the gateway's completions, which tells its host from the server.
 const GATEWAY_PATH: &str = "/api/";
 
@@ -126,12 +128,15 @@ impl Log {
         self.entries.follow()
     }
 
-    /// The entries from number `from` on as JSON, and the number after the last.
+    /// Entries from number `from` on as JSON, and the number after the last of them. A number that no entry has had yet is
+    /// of an earlier process, so everything is new.
     pub(super) fn since(&self, from: u64) -> (Vec<Value>, u64) {
         self.entries.read(|entries| {
-            let skipped = from.saturating_sub(entries.first);
+            let end = entries.first + entries.kept.len() as u64;
+            let from = if from > end { 0 } else { from }.max(entries.first);
+            let skipped = usize::try_from(from - entries.first).unwrap_or(usize::MAX);
             let numbered = (entries.first..).zip(&entries.kept);
-            let shown = numbered.skip(usize::try_from(skipped).unwrap_or(usize::MAX));
+            let shown = numbered.skip(skipped).take(MOST_AT_ONCE);
             let shown = shown.map(|(number, entry)| {
                 json!({
                     "number": number,
@@ -140,7 +145,9 @@ impl Log {
                     "record": entry.record,
                 })
             });
-            (shown.collect(), entries.first + entries.kept.len() as u64)
+            let shown: Vec<Value> = shown.collect();
+            let next = from + shown.len() as u64;
+            (shown, next)
         })
     }
 

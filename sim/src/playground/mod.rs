@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `door` | passes requests and WebSockets to the server, over the links of their session |
 //! | `server` | the server, which can crash |
-//! | `sessions` | a wrapper and a gateway for each session |
-//! | `link`, `tunnel` | a link that can be cut; a WebSocket over it |
+//! | `sessions`, `wrapper` | a wrapper and a gateway for each session; a wrapper, which can crash |
+//! | `relay` | connections over a link that can be cut |
 //! | `log` | what happens |
 //! | `control`, `action` | the routes of the page; what its buttons do |
 //! | `saved` | what happened as a recording and as a script |
@@ -19,13 +19,13 @@ mod action;
 mod control;
 mod cors;
 mod door;
-mod link;
 mod log;
 mod page;
+mod relay;
 mod saved;
 mod server;
 mod sessions;
-mod tunnel;
+mod wrapper;
 
 use std::io;
 use std::path::PathBuf;
@@ -152,7 +152,7 @@ impl Playground {
             ingest_url: format!("ws://{authority}"),
             log: settings.log.clone(),
         });
-        server.start().await?;
+        server.start(|| ()).await?;
         let receiver = Receiver::new(log.receiver_probe(on_callback)).with_clock(Arc::clone(&seams.clock));
         let playground = Self {
             server,

@@ -19,12 +19,13 @@ const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("/", HTML, include_str!("page/page.html")),
     ("/up/page/style.css", STYLE, include_str!("page/style.css")),
     ("/up/page/main.js", SCRIPT, include_str!("page/main.js")),
     ("/up/page/session.js", SCRIPT, include_str!("page/session.js")),
     ("/up/page/view.js", SCRIPT, include_str!("page/view.js")),
+    ("/up/page/wire.js", SCRIPT, include_str!("page/wire.js")),
     ("/up/page/server.js", SCRIPT, include_str!("page/server.js")),
 ];
 

@@ -51,6 +51,8 @@ impl ServerSettings {
 pub(super) struct ServerThread {
     settings: ServerSettings,
     running: Mutex<Option<Run>>,
+    /// Held while the server starts or ends, so that each of two changes at once finds the other one done.
+    changing: tokio::sync::Mutex<()>,
 }
 
 struct Run {
@@ -68,6 +70,7 @@ impl ServerThread {
         Self {
             settings,
             running: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -77,12 +80,13 @@ impl ServerThread {
         running.as_ref().map(|run| run.authority.clone())
     }
 
-    /// Starts the server, unless it is up.
+    /// Starts the server, unless it is up. `after` is called after that.
     ///
     /// # Errors
     ///
     /// If a setting is wrong, or the server does not start.
-    pub(super) async fn start(&self) -> Result<(), StartError> {
+    pub(super) async fn start(&self, after: impl FnOnce()) -> Result<(), StartError> {
+        let _changing = self.changing.lock().await;
         if self.authority().is_some() {
             return Ok(());
         }
@@ -103,12 +107,15 @@ impl ServerThread {
             crash,
             thread,
         });
+        after();
         Ok(())
     }
 
-    /// Ends the server at once, if it is up.
-    pub(super) async fn crash(&self) {
+    /// Ends the server at once, if it is up. `before` is called before that.
+    pub(super) async fn crash(&self, before: impl FnOnce()) {
+        let _changing = self.changing.lock().await;
         if let Some(run) = self.take() {
+            before();
             // It may have ended itself.
             let _ = run.crash.send(());
             join(run.thread).await;
@@ -118,6 +125,7 @@ impl ServerThread {
 
     /// Ends the server in order, if it is up.
     pub(super) async fn stop(&self) {
+        let _changing = self.changing.lock().await;
         if let Some(run) = self.take() {
             let _ = run.stop.send(());
             join(run.thread).await;

@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
 use fake_gateway::gateway::Gateway;
-use fake_gateway::wrapper::{Wrapper, WrapperConfig};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use turnstile_judge::parties::{GATEWAY, WRAPPER};
-use turnstile_seams::{Seams, http_server};
+use turnstile_seams::Seams;
 
-use super::ANY_PORT;
-use super::link::Link;
 use super::log::Log;
+use super::wrapper::WrapperPlace;
+use super::{ANY_PORT, relay};
+use crate::tunnel::link::Link;
 
 /// The links of a session.
 #[derive(Clone, Default)]
@@ -32,8 +30,7 @@ pub(super) struct Links {
 pub(super) struct Session {
     pub(super) links: Links,
     pub(super) gateway: Gateway,
-    /// Where its wrapper listens.
-    pub(super) wrapper: String,
+    pub(super) wrapper: WrapperPlace,
     _tasks: JoinSet<()>,
 }
 
@@ -43,26 +40,17 @@ impl Session {
         let mut tasks = JoinSet::new();
 
         let listener = seams.network.listen(ANY_PORT).await?;
-        let gateway_url = format!("http://{}", listener.authority());
+        let gateway_authority = listener.authority();
         let gateway = Gateway::new(seams.clone(), log.probe(id, GATEWAY));
-        let link = links.gateway.clone();
-        let held = from_fn(move |request: Request, next: Next| {
-            let link = link.clone();
-            async move {
-                link.pass().await;
-                next.run(request).await
-            }
-        });
-        tasks.spawn(http_server::serve(listener, gateway.router().layer(held)));
+        tasks.spawn(gateway.clone().serve(listener));
 
         let listener = seams.network.listen(ANY_PORT).await?;
-        let wrapper = listener.authority();
-        let fake = Wrapper::new(
-            WrapperConfig::new(gateway_url),
-            seams.clone(),
-            log.probe(id, WRAPPER),
-        );
-        tasks.spawn(fake.serve(listener));
+        let gateway_url = format!("http://{}", listener.authority());
+        let link = links.gateway.clone();
+        let network = Arc::clone(&seams.network);
+        tasks.spawn(relay::serve(listener, gateway_authority, link, network));
+
+        let wrapper = WrapperPlace::start(seams.clone(), gateway_url, log.probe(id, WRAPPER)).await?;
         Ok(Self {
             links,
             gateway,

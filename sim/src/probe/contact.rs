@@ -37,6 +37,7 @@ impl Contact {
         let wrappers = Wrappers {
             latency: LIVE_LATENCY,
             version: live.wrapper_version.clone(),
+            stand_in: live.stand_in.clone(),
         };
         let (secrets, profile) = (live.secrets.clone(), live.profile.clone());
         let subject = Subject::default();

@@ -24,9 +24,9 @@ impl AnnotationsReport {
         let text = match (played.outcome(), &played.standing) {
             (Outcome::Passed(_), Standing::UnexpectedPass(_)) => played.standing.sentence(),
             (Outcome::Passed(_), _) | (Outcome::Failed(_), Standing::ExpectedFailure(_)) => return,
-            (Outcome::Failed(verdict), _) => LabelledFinding::all(verdict)
-                .next()
-                .map(|finding| format!("{}: {}", finding.headline(), finding.text)),
+            (Outcome::Failed(verdict), _) => LabelledFinding::by_cause(verdict)
+                .first()
+                .map(|(_, finding)| format!("{}: {}", finding.headline(), finding.text)),
             (Outcome::HarnessFailed(error), _) => Some(format!("harness error: {error}")),
         };
         self.add_error(&played.play.entry.id, &text.unwrap_or_default());

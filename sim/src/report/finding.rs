@@ -1,5 +1,6 @@
 //! Findings with the script's names for messages.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -52,6 +53,47 @@ impl LabelledFinding {
             .findings
             .iter()
             .map(|finding| Self::of(finding, &verdict.labels))
+    }
+
+    /// The violations of a verdict, in order of time, each with its place among all of them. One that is repeated (the same
+    /// rule about the same message with the same text) is there once, and its text says how often it occurred.
+    pub(crate) fn folded(verdict: &Verdict) -> Vec<(usize, Self)> {
+        let mut folded: Vec<(usize, Self, usize, Duration)> = Vec::new();
+        let mut places = BTreeMap::new();
+        for (index, finding) in Self::all(verdict).enumerate() {
+            let key = (
+                finding.rule.clone(),
+                finding.message.clone(),
+                finding.text.clone(),
+            );
+            let place = *places.entry(key).or_insert(folded.len());
+            match folded.get_mut(place) {
+                Some((_, _, repetitions, last)) => {
+                    *repetitions += 1;
+                    *last = finding.at;
+                }
+                None => folded.push((index, finding, 0, Duration::ZERO)),
+            }
+        }
+        let findings = folded.into_iter().map(|(index, mut finding, repetitions, last)| {
+            if repetitions > 0 {
+                let (text, last) = (&mut finding.text, seconds(last));
+                text.push_str(&match repetitions {
+                    1 => format!(" (and once more at {last} s)"),
+                    more => format!(" (and {more} more times, the last at {last} s)"),
+                });
+            }
+            (index, finding)
+        });
+        findings.collect()
+    }
+
+    /// The violations as [`LabelledFinding::folded`], those of rules for all runs first: they name what went wrong, and
+    /// failed steps and expectations follow from it.
+    pub(crate) fn by_cause(verdict: &Verdict) -> Vec<(usize, Self)> {
+        let mut findings = Self::folded(verdict);
+        findings.sort_by_key(|(_, finding)| finding.line().is_some());
+        findings
     }
 
     /// The warnings of a verdict, in order of time.
@@ -119,4 +161,35 @@ fn written_at(scenario: &Scenario, line: usize) -> Option<String> {
         .map(|step| json!(step.value));
     let written = step.or_else(|| expect.find(|one| is_there(one.spot)).map(|one| json!(one.value)));
     written.map(|written| written.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::played::{entry, played};
+
+    #[test]
+    fn repeated_findings_are_folded_and_rules_come_before_expectations() {
+        let entry = entry("- start: { as: first, say: idle }", "- callbacks: 7");
+        let mut verdict = played(&entry, 0).verdict.expect("the harness works");
+        let expectation = verdict.findings[0].clone();
+        let of_rule = |seconds| Finding {
+            rule: "some-rule".to_owned(),
+            at: Duration::from_secs(seconds),
+            ..expectation.clone()
+        };
+        verdict
+            .findings
+            .extend([of_rule(5000), of_rule(6000), of_rule(7000)]);
+        let findings = LabelledFinding::by_cause(&verdict);
+        let [(1, rule), (0, other)] = &findings[..] else {
+            panic!("{findings:?}");
+        };
+        let more = " (and 2 more times, the last at 7000.000000 s)";
+        assert_eq!(rule.text, format!("{}{more}", other.text));
+        assert_eq!(other.line(), Some(8));
+        verdict.findings.pop();
+        let text = &LabelledFinding::folded(&verdict)[1].1.text;
+        assert!(text.ends_with(" (and once more at 6000.000000 s)"), "{text}");
+    }
 }

@@ -20,6 +20,7 @@ use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
 use super::sequence::lines_up_to_finding;
 use super::{FailureDetail, name_of_play, name_of_seam, stale_sentence};
+use crate::script::Verdict;
 use crate::standing::Standing;
 use crate::suite::{Outcome, Played};
 
@@ -186,18 +187,24 @@ fn status(played: &Played, replay: &str) -> TestCaseStatus {
         Outcome::Passed(_) => TestCaseStatus::success(),
         // As other runners report it; readers do not count it as a failure.
         Outcome::Failed(verdict) if matches!(played.standing, Standing::ExpectedFailure(_)) => {
-            let findings: Vec<_> = LabelledFinding::all(verdict).collect();
+            let findings = findings_of(verdict);
             let mut status = TestCaseStatus::skipped();
             status.set_type("expected-failure").set_message(about);
             status.set_description(listed(&findings, &played.play.entry.path));
             status
         }
         Outcome::Failed(verdict) => {
-            let findings: Vec<_> = LabelledFinding::all(verdict).collect();
+            let findings = findings_of(verdict);
             failure(&findings, &played.play.entry.path, &replay_line(replay))
         }
         Outcome::HarnessFailed(error) => harness_failure(error, replay),
     }
+}
+
+/// The findings of a verdict, the one that names the cause first.
+fn findings_of(verdict: &Verdict) -> Vec<LabelledFinding> {
+    let findings = LabelledFinding::by_cause(verdict).into_iter();
+    findings.map(|(_, finding)| finding).collect()
 }
 
 /// The status of a case in which the harness failed.

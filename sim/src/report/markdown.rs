@@ -88,7 +88,8 @@ impl MarkdownReport {
                 return;
             }
             (Outcome::Failed(verdict), _) => {
-                let findings = LabelledFinding::all(verdict).map(Found::of).collect();
+                let findings = LabelledFinding::by_cause(verdict).into_iter();
+                let findings = findings.map(|(_, finding)| Found::of(finding)).collect();
                 let mut lines = lines_up_to_finding(verdict, self.detail.sequence_lines);
                 lines.extend(verdict.tail(self.detail.trace_lines));
                 (findings, lines)

@@ -146,7 +146,8 @@ impl<W: Write> TerminalReporter<W> {
                 self.write_title(&played.play)?;
                 self.write_standing(&played.standing)?;
                 self.write_findings(verdict)?;
-                self.remember(status, &name, verdict.findings.len(), &first_of(verdict), replay);
+                let findings = LabelledFinding::folded(verdict).len();
+                self.remember(status, &name, findings, &first_of(verdict), replay);
                 self.write_warnings(verdict)?;
                 self.write_unknown(verdict)?;
                 self.write_replay(replay)
@@ -246,7 +247,7 @@ impl<W: Write> TerminalReporter<W> {
 
     /// Writes expected findings in short.
     fn write_headlines(&mut self, verdict: &Verdict) -> io::Result<()> {
-        for finding in LabelledFinding::all(verdict) {
+        for (_, finding) in LabelledFinding::folded(verdict) {
             let (headline, text) = (finding.headline(), printable(&finding.text));
             writeln!(self.out, "      {QUIET}{headline}: {text}{QUIET:#}")?;
         }
@@ -262,7 +263,7 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     fn write_findings(&mut self, verdict: &Verdict) -> io::Result<()> {
-        for finding in LabelledFinding::all(verdict) {
+        for (_, finding) in LabelledFinding::folded(verdict) {
             let (rule, place) = (&finding.rule, finding.place());
             writeln!(self.out, "    {BAD}{rule}{BAD:#}{} {place}", finding.violated())?;
             writeln!(self.out, "      {}", printable(&finding.text))?;
@@ -317,10 +318,10 @@ impl<W: Write> Reporter for TerminalReporter<W> {
     }
 }
 
-/// The first finding of a verdict in one line.
+/// The finding of a verdict that names the cause best, in one line.
 fn first_of(verdict: &Verdict) -> String {
-    let first = LabelledFinding::all(verdict).next();
-    first.map_or(String::new(), |first| {
+    let first = LabelledFinding::by_cause(verdict).into_iter().next();
+    first.map_or(String::new(), |(_, first)| {
         format!("{}{}: {}", first.rule, first.violated(), first.text)
     })
 }

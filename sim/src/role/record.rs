@@ -6,8 +6,8 @@ use std::time::Duration;
 use turnstile_events::observation::{ClosedBy, Observation, Probe};
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{ConnectionEnd, Fault};
+use turnstile_judge::oracle::Finding;
 use turnstile_judge::oracle::history::RunContext;
-use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::parties::SERVER;
 use turnstile_judge::trace::{Labels, SCRIPT, Trace, WORLD, What};
 use turnstile_seams::{Seams, real};
@@ -87,15 +87,7 @@ impl Record {
 
     /// Adds a finding.
     pub fn find(&mut self, rule: &RoleRule, text: String) {
-        let finding = Finding {
-            rule: rule.name.to_owned(),
-            protocol: rule.protocol.to_vec(),
-            at: self.elapsed(),
-            message: None,
-            text,
-            severity: Severity::Violation,
-        };
-        self.findings.push(finding);
+        self.findings.push(rule.finding(self.elapsed(), text));
     }
 
     /// Adds a finding that ends the case.

@@ -1,5 +1,8 @@
 //! A rule of a party.
 
+use std::time::Duration;
+
+use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::rules::RuleId;
 
 /// A rule that every party of a role must satisfy.
@@ -11,6 +14,20 @@ pub struct RoleRule {
     pub rule: &'static str,
     /// The rules of the protocol that it follows from.
     pub protocol: &'static [RuleId],
+}
+
+impl RoleRule {
+    /// A violation of this rule.
+    pub(crate) fn finding(&self, at: Duration, text: String) -> Finding {
+        Finding {
+            rule: self.name.to_owned(),
+            protocol: self.protocol.to_vec(),
+            at,
+            message: None,
+            text,
+            severity: Severity::Violation,
+        }
+    }
 }
 
 /// Defines a constant for each rule, and `RULES` with all of them.

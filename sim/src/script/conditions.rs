@@ -1,6 +1,9 @@
 //! The conditions of `await`.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use turnstile_fault::Lapse;
 use turnstile_scenarios::{Await, AwaitedEvent, Condition, Label, SESSION_NAME, SessionName, Spot};
 
 use super::HarnessError;
@@ -9,7 +12,8 @@ use super::player::{Halt, Player};
 
 impl Player<'_> {
     pub(super) fn wait_for(&mut self, wait: &Await, spot: Spot) -> Result<(), Halt> {
-        let deadline = self.stage.world.now() + *wait.within + self.stage.world.timing_tolerance();
+        let limit = *wait.within + self.latency_of(&wait.condition);
+        let deadline = self.stage.world.now() + limit + self.stage.world.timing_tolerance();
         let came_about = match &wait.condition {
             Condition::Gate(tag) => {
                 let tag = tag.to_string();
@@ -53,8 +57,19 @@ impl Player<'_> {
             return Ok(self.await_consequences()?);
         }
         let (message, text) = self.unmet_condition(&wait.condition);
-        let text = format!("within {} {text}", wait.within);
+        let text = format!("within {} {text}", Lapse::from(limit));
         Err(self.fail_step(spot, message.as_deref(), text))
+    }
+
+    /// By how much the queue of callbacks may delay what is awaited (R8.39). A script states times for a queue that delays
+    /// nothing.
+    fn latency_of(&self, condition: &Condition) -> Duration {
+        match condition {
+            Condition::Callback { times, .. } => {
+                self.stage.profile.callback_latency.saturating_mul(times.get())
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     /// In real time, waits shortly for direct consequences of the condition, because the parties observe events at slightly

@@ -43,7 +43,7 @@ use self::player::SERVER_PANICKED;
 pub(crate) use self::settling::{INSPECTION, LEFT_ALONE};
 pub use self::timed_fault::SweepFault;
 use crate::stage::identity::PlayIdentity;
-use crate::stage::{self, RECEIVER_AUTHORITY, Stage, Wrappers};
+use crate::stage::{self, RECEIVER_AUTHORITY, Stage, StandIn, Wrappers};
 use crate::watch::{Monitor, Watch};
 #[cfg(feature = "witness")]
 pub(crate) use view::moment_of_event;
@@ -231,6 +231,8 @@ pub struct Target {
     pub profile: Profile,
     /// The version of wrappers that it expects; `None` for the fake's own.
     pub wrapper_version: Option<String>,
+    /// The wrapper of the default session, if it is not the fake one.
+    pub stand_in: Option<StandIn>,
     /// What distinguishes the play from others against it.
     pub identity: PlayIdentity,
 }
@@ -250,6 +252,18 @@ pub fn play_in(
     play_in_monitored(world, target, scenario, options, &Monitor::default())
 }
 
+/// Performs the steps and what follows them. Returns the time of the last step, and whether the play was cut short there.
+fn play_to_the_end(player: &mut Player, options: &Options) -> Result<(Duration, bool), HarnessError> {
+    player.play()?;
+    let played = player.elapsed();
+    let is_cut_short = options.ends_at_failure && player.has_failed();
+    match is_cut_short {
+        true => player.end_early(),
+        false => player.settle_and_inspect(options.settling),
+    }?;
+    Ok((played, is_cut_short))
+}
+
 fn play_in_monitored(
     world: Box<dyn AnyWorld>,
     target: Target,
@@ -264,10 +278,15 @@ fn play_in_monitored(
         secrets,
         profile,
         wrapper_version: version,
+        stand_in,
         identity,
     } = target;
     let callback_prefix = identity.callback_prefix.clone();
-    let wrappers = Wrappers { latency, version };
+    let wrappers = Wrappers {
+        latency,
+        version,
+        stand_in,
+    };
     let stage = Stage::in_world(
         world,
         secrets,
@@ -287,17 +306,10 @@ fn play_in_monitored(
     if let Some(TimedFault { at, kind }) = options.fault {
         player.arrange_timed_fault(at, kind);
     }
-    let gone = player.play().and_then(|()| {
-        let played = player.elapsed();
-        let is_cut_short = options.ends_at_failure && player.has_failed();
-        match is_cut_short {
-            true => player.end_early(),
-            false => player.settle_and_inspect(options.settling),
-        }
-        .map(|()| (played, is_cut_short))
-    });
+    let gone = play_to_the_end(&mut player, &options);
     let recorded = player.finish();
-    let removed = player.remove_sessions();
+    let is_interrupted = matches!(gone, Err(HarnessError::Interrupted));
+    let removed = player.remove_sessions(is_interrupted);
     let (played, is_cut_short) = gone?;
     removed?;
     let Recorded {

@@ -40,10 +40,15 @@ const LOG_READ_TIME: Duration = Duration::from_secs(5);
 const LOG_READ_LIMIT_IN_REAL_TIME: Duration = Duration::from_mins(2);
 /// Part of a stream's URL that requests all events.
 const ALL_EVENTS: &str = "fromId=0";
-/// Time limit for the deletion of a session after a play.
+/// Time limit for each request that removes a session after a play.
 const DELETION_LIMIT: Duration = Duration::from_secs(10);
-/// Interval of checks for pending work.
+/// Time limit for all these requests if the play was interrupted.
+const HURRIED_DELETION_LIMIT: Duration = Duration::from_millis(500);
+/// The first interval of checks for pending work.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// By how much intervals of checks grow: an interval is at most this fraction of the time waited so far. A world that jumps
+/// over idle time stops at each check.
+const CHECKED_AFTER: u32 = 10;
 
 impl Player<'_> {
     /// Runs scheduled actions, heals all faults, lets the world settle, and inspects the final state.
@@ -67,8 +72,11 @@ impl Player<'_> {
             Settling::UntilSettled { at_least, at_most } => {
                 let end = self.stage.world.now() + at_most;
                 self.run_for(at_least)?;
+                let mut waited = Duration::ZERO;
                 while self.has_pending_work() && self.stage.world.now() < end {
-                    self.run_for(CHECK_INTERVAL)?;
+                    let interval = CHECK_INTERVAL.max(waited / CHECKED_AFTER);
+                    self.run_for(interval)?;
+                    waited += interval;
                 }
                 let counted = self.inspect_final_state()?;
                 self.read_until(end, counted)
@@ -85,14 +93,18 @@ impl Player<'_> {
     }
 
     /// Deletes the play's sessions on a server that continues to run, because their pending work would reach the parties of
-    /// the next play. Ignores the server's answers.
+    /// the next play. Ignores the server's answers. After an interruption there is little time for it.
     ///
     /// # Errors
     ///
     /// The harness failed.
-    pub fn remove_sessions(&mut self) -> Result<(), HarnessError> {
+    pub fn remove_sessions(&mut self, is_interrupted: bool) -> Result<(), HarnessError> {
         if !self.stage.world.leaves_server_behind() {
             return Ok(());
+        }
+        let hurried = is_interrupted.then(|| self.stage.world.now() + HURRIED_DELETION_LIMIT);
+        if is_interrupted {
+            self.stage.world.ignore_interruption();
         }
         for (session, user) in self.all_sessions() {
             for procedure in ["interruptSession", "deleteSession"] {
@@ -103,7 +115,7 @@ impl Player<'_> {
                 let asking = asking.call(procedure.to_owned(), input, login, done.clone());
                 self.stage.world.spawn(OBSERVER, asking)?;
                 // The trace is no longer evaluated.
-                let deadline = self.stage.world.now() + DELETION_LIMIT;
+                let deadline = hurried.unwrap_or_else(|| self.stage.world.now() + DELETION_LIMIT);
                 self.stage
                     .world
                     .run_until(Some(deadline), || done.get().is_some());

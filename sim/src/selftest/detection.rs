@@ -134,6 +134,8 @@ const DETECTIONS: [(Rule, &str, &str); Rule::ALL.len()] = [
     (Rule::CallbackNamesKiloSession, "callbacks-tell-the-outcome", "suite/turn/hot"),
     (Rule::PromptLimitIsExact, "invalid-inputs-are-refused", "suite/queue/very-long-prompt"),
     (Rule::CommitEndIsShown, "status-follows-its-event", "suite/turn/committed-afterwards"),
+    (Rule::AcceptanceIsShown, "status-follows-its-event", "suite/turn/cold"),
+    (Rule::FatalErrorIsShown, "status-follows-its-event", "suite/wrapper/fatal-error"),
     (Rule::FatalErrorKeepsItsText, "errors-keep-their-text", "suite/wrapper/fatal-error"),
     (Rule::ClockPutsNothingOff, "no-turn-outlives-its-deadlines", "suite/crash/clock-set-back-in-a-silent-turn"),
     (Rule::ClockKeepsTheOrder, "first-in-first-out", "suite/crash/clock-set-back-with-a-queue"),

@@ -13,6 +13,7 @@ mod recorder;
 mod sandboxes;
 mod showing;
 mod small_reads;
+mod stand_in;
 mod stored;
 pub mod stream;
 mod subject;
@@ -47,6 +48,7 @@ pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS};
 use self::queue::QueueControl;
 pub use self::recorder::Recorder;
 pub use self::sandboxes::SandboxPlan;
+pub use self::stand_in::StandIn;
 pub use self::stored::StoredSession;
 #[cfg(feature = "selftest")]
 pub use self::subject::name_of;
@@ -73,6 +75,8 @@ pub struct Wrappers {
     pub latency: Duration,
     /// The version that `/health` reports; `None` for the fake's own.
     pub version: Option<String>,
+    /// The wrapper of the default session, if it is not the fake one. It has its own latency, version and pauses.
+    pub stand_in: Option<StandIn>,
 }
 
 /// The parties in their world.
@@ -376,11 +380,15 @@ fn add_wrapper_host(
     // Reserves the address, so that a request before the wrapper has started waits. Without one, it ends when it listens.
     let _ = world.reached_at(&authority);
     let (wrappers, profile) = (wrappers.clone(), Arc::clone(profile));
+    let is_default = host == WRAPPER;
     world.add_host(host, move |machine| {
         let (probe, authority, wrappers) = (probe(), authority.clone(), wrappers.clone());
         let profile = Arc::clone(&profile);
         Box::pin(async move {
             let listener = listen(&machine, &authority).await;
+            if let Some(stand_in) = wrappers.stand_in.filter(|_| is_default) {
+                return stand_in.serve(listener, machine.seams, probe).await;
+            }
             let mut config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
             config.latency = wrappers.latency;
             config.reconnect_pauses = profile.wrapper_reconnect_pauses.clone();

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
@@ -20,6 +21,8 @@ use turnstile_judge::trace::What;
 use crate::role::socket::{Cut, Order, accept, converse, listener};
 use crate::stage::Recorder;
 
+/// The beginning of the paths of all ingests (R2.4).
+const INGESTS: &str = "/sessions/";
 /// The code of a close frame without one (RFC 6455, 7.1.5).
 const NO_CLOSE_CODE: u16 = 1005;
 
@@ -243,6 +246,12 @@ impl Ingest {
                 authorization: authorization
                     .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
             };
+            if !opening.path.starts_with(INGESTS) {
+                // A client of another server whose port this one got. It is no wrapper.
+                let mut refusal = ErrorResponse::new(None);
+                *refusal.status_mut() = StatusCode::NOT_FOUND;
+                return Err(refusal);
+            }
             if let Some(status) = ingest.refusal() {
                 ingest.happened(socket, Happened::Refused(opening, status));
                 let mut refusal = ErrorResponse::new(None);

@@ -11,9 +11,12 @@
 //! | `stage`, `requests`, `steps` | what a case can do and expect; `session` the session and its fence, `port` the port of the wrapper |
 //! | `turns` | what the frames say about a turn |
 //! | `ingest` | the server's end of the ingest |
+//! | `launch` | the process of the wrapper |
+//! | `whole` | scenarios of the suite, with the reference server |
 
 mod cases;
 mod ingest;
+mod launch;
 mod port;
 mod requests;
 mod rules;
@@ -21,6 +24,7 @@ mod session;
 mod stage;
 mod steps;
 mod turns;
+mod whole;
 
 use std::time::Duration;
 
@@ -29,6 +33,7 @@ use turnstile_scenarios::Seam;
 pub use self::cases::CASES;
 pub use self::rules::RULES;
 use self::stage::Stage;
+pub use self::whole::{WHOLE_TURNS, whole_turns};
 use crate::role;
 use crate::role::case::Case;
 use crate::script::{HarnessError, Verdict};

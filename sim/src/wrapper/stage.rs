@@ -11,13 +11,12 @@ use turnstile_judge::parties::{GATEWAY, SERVER, WRAPPER};
 use turnstile_seams::ClockExt as _;
 
 use super::ingest::{Event, Happened, Ingest};
-use super::port::free_port;
+use super::launch::{Launched, launch};
 use super::rules::{FRAMES, NAMES, OPENS, RUNS};
 use super::session::Session;
 use super::turns::name;
 use super::{Target, Wrapper};
 use crate::role::case::Step;
-use crate::role::process::{Log, Process};
 use crate::role::record::Record;
 use crate::role::rule::RoleRule;
 use crate::role::socket::Cut;
@@ -38,7 +37,7 @@ pub struct Stage {
     pub(super) session: Session,
     pub(super) patience: Duration,
     pub(super) pauses: Vec<Duration>,
-    process: Option<Process>,
+    launched: Launched,
     /// The wrapper's authority.
     pub(super) wrapper: String,
     /// The gateway's authority.
@@ -61,29 +60,7 @@ impl Stage {
         let gateway = listener.authority();
         tokio::spawn(Gateway::new(record.seams.clone(), record.probe(GATEWAY)).serve(listener));
         let ingest = Ingest::start(record.recorder())?;
-        let pauses: Vec<String> = wrapper
-            .reconnect_pauses
-            .iter()
-            .map(|pause| pause.as_millis().to_string())
-            .collect();
-        let (process, authority) = match &wrapper.target {
-            Target::Running { authority, .. } => (None, authority.clone()),
-            Target::Command(command) => {
-                let port = free_port()?;
-                let log = Log::default();
-                let environment = [
-                    ("PORT", port.to_string()),
-                    ("GATEWAY_URL", format!("http://{gateway}")),
-                    ("RECONNECT_PAUSES_MS", pauses.join(",")),
-                ];
-                let lines = log.clone();
-                let process = Process::start(command, &environment, log, move |line| {
-                    lines.push(line);
-                    true
-                })?;
-                (Some(process), format!("127.0.0.1:{port}"))
-            }
-        };
+        let launched = launch(&wrapper.target, &gateway, &wrapper.reconnect_pauses)?;
         Ok(Self {
             session: Session::new(ingest.authority(), &record.seams.randomness),
             probe: record.probe(SERVER),
@@ -91,8 +68,8 @@ impl Stage {
             ingest,
             patience: wrapper.patience,
             pauses: wrapper.reconnect_pauses.clone(),
-            process,
-            wrapper: authority,
+            wrapper: launched.authority.clone(),
+            launched,
             gateway,
             awaited: 0,
         })
@@ -106,7 +83,7 @@ impl Stage {
             if answer.as_ref().is_ok_and(|reply| reply.status == 200) {
                 return Ok(());
             }
-            let has_ended = match &mut self.process {
+            let has_ended = match &mut self.launched.process {
                 Some(process) => process.has_ended(),
                 // It should run already.
                 None => answer.is_err(),
@@ -126,7 +103,7 @@ impl Stage {
     /// Checks what holds in every case, and returns the verdict.
     pub(super) fn finish(mut self) -> Verdict {
         if self.record.is_clean()
-            && let Some((rule, text)) = self.ingest.look(0, |events| events.iter().find_map(malformed))
+            && let Some((rule, text)) = self.ingest.look(0, |events| events.iter().find_map(wrong))
         {
             self.record.find(rule, text);
         }
@@ -150,7 +127,7 @@ impl Stage {
 
     /// What the process does, to be appended to a text.
     pub(super) async fn condition(&mut self) -> String {
-        match &mut self.process {
+        match &mut self.launched.process {
             Some(process) => {
                 process.settle().await;
                 format!("; the process: {}", process.condition())
@@ -193,7 +170,7 @@ impl Stage {
         };
         let clock = self.record.seams.clock.clone();
         let has_ended = async {
-            match &mut self.process {
+            match &mut self.launched.process {
                 Some(process) => process.ended().await,
                 None => std::future::pending().await,
             }
@@ -282,12 +259,16 @@ pub(super) fn frames<'a>(events: impl IntoIterator<Item = &'a Event>) -> impl It
 }
 
 /// What is wrong with the form of an event, in any case.
-fn malformed(event: &Event) -> Option<(&'static RoleRule, String)> {
-    let frame = match &event.what {
-        Happened::Wrong(text) => return Some((&FRAMES, format!("a frame is no JSON text: {text}"))),
-        Happened::Frame(frame) => frame,
-        _ => return None,
-    };
+fn wrong(event: &Event) -> Option<(&'static RoleRule, String)> {
+    match &event.what {
+        Happened::Wrong(text) => Some((&FRAMES, format!("a frame is no JSON text: {text}"))),
+        Happened::Frame(frame) => malformed(frame),
+        _ => None,
+    }
+}
+
+/// What is wrong with the form of a frame, in any case.
+pub(super) fn malformed(frame: &Value) -> Option<(&'static RoleRule, String)> {
     let Some(kind) = frame["streamEventType"].as_str() else {
         return Some((&FRAMES, format!("a frame has no `streamEventType`: {frame}")));
     };
@@ -334,11 +315,7 @@ mod tests {
     #[test]
     fn malformed_frames_and_names_of_the_server_are_found() {
         let right = json!({"streamEventType": "pong", "timestamp": "2026-01-01T00:00:00.000Z", "data": {}});
-        let event = |frame: Value| Event {
-            socket: 1,
-            what: Happened::Frame(frame),
-        };
-        assert_eq!(malformed(&event(right.clone())), None);
+        assert_eq!(malformed(&right), None);
         for (field, value, rule) in [
             ("timestamp", json!(7), &FRAMES),
             ("timestamp", json!("today"), &FRAMES),
@@ -348,7 +325,7 @@ mod tests {
         ] {
             let mut wrong = right.clone();
             wrong[field] = value;
-            let found = malformed(&event(wrong));
+            let found = malformed(&wrong);
             assert_eq!(found.map(|(rule, _)| rule), Some(rule), "{field}");
         }
     }

@@ -110,7 +110,13 @@ impl Stage {
         };
         let what = format!("the turn of {id} did not end");
         if self.wait(&TURN, from, &what, look).await?.is_err() {
-            self.calm().await;
+            // Whether the turn ends at all decides which rule is violated.
+            let deadline = self.record.seams.clock.now() + self.patience;
+            while Turn::of(&self.frames(from), id).end(count).is_none()
+                && self.record.seams.clock.now() < deadline
+            {
+                self.pause().await;
+            }
             let turn = Turn::of(&self.frames(from), id);
             if turn.end(count).is_some() {
                 let text = format!("`session.idle` came before the end of the turn of {id}");

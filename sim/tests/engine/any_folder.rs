@@ -74,7 +74,11 @@ fn pages_are_built_in() {
         stdout(&output.expect("the tool can be run"))
     };
     let pages = explain(&["explain"]);
-    for (page, title) in [("protocol", "# "), ("live", "# Live targets")] {
+    for (page, title) in [
+        ("protocol", "# "),
+        ("live", "# Live targets"),
+        ("toy-server", "# A session server in Python with three bugs\n"),
+    ] {
         assert!(
             pages.lines().any(|line| line.starts_with(page)),
             "{page} is not in:\n{pages}"

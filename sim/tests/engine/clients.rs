@@ -20,7 +20,7 @@ const AT_ONCE: usize = 6;
 /// violates.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 18] = [
+const MUTANTS: [Mutant; 20] = [
     (
         "\"Queued\", \"tone\": \"info\"",
         "\"Queued\", \"tone\": \"error\"",
@@ -29,6 +29,18 @@ const MUTANTS: [Mutant; 18] = [
     ),
     (
         " and not delivered",
+        "",
+        "failed-after-acceptance",
+        "badges-converge",
+    ),
+    (
+        " or data.get(\"accepted\") is True",
+        "",
+        "failed-after-acceptance",
+        "badges-converge",
+    ),
+    (
+        "data.get(\"delivery\") == \"sent\" or ",
         "",
         "failed-after-acceptance",
         "badges-converge",

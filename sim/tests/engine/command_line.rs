@@ -157,7 +157,8 @@ fn a_replay_in_the_witness_has_the_same_finding_and_its_own_replay_command() {
     );
     let name = file.to_str().expect("a path of this test is UTF-8");
     let [first, witnessed] = ["events", "witness"].map(|world| {
-        let output = turnstile(&["replay", name, "--world", world]);
+        // The witness needs seconds of CPU time, which may be half a minute on a busy machine.
+        let output = turnstile(&["replay", name, "--world", world, "--play-timeout", "5m"]);
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
         stdout(&output)
     });

@@ -61,6 +61,7 @@ impl Job {
             .current_dir(&self.0)
             .env("TURNSTILE", file("turnstile"))
             .env("GITHUB_ENV", file("env"))
+            .env("GITHUB_OUTPUT", file("output"))
             .env("GITHUB_STEP_SUMMARY", file("summary"))
             .env("RUNNER_TEMP", &self.0)
             .envs(env.iter().copied())
@@ -110,6 +111,34 @@ fn a_filter_lifts_the_limit_of_skips_and_empty_inputs_are_left_out() {
             .ends_with("--annotations conformance/annotations.txt suite/turn\n"),
         "{}",
         job.text("arguments.txt")
+    );
+}
+
+#[test]
+fn the_cache_holds_the_program_of_the_same_sources() {
+    let job = Job::new("action-cache");
+    for folder in [".github/actions/conformance", "target"] {
+        fs::create_dir_all(job.0.join("checkout").join(folder)).expect("a folder can be created");
+    }
+    for (source, built) in [("one", "a"), ("one", "b"), ("two", "b")] {
+        for (file, text) in [("main.rs", source), ("target/built", built)] {
+            fs::write(job.0.join("checkout").join(file), text).expect("a file can be written");
+        }
+        let inputs = [("ACTION_PATH", "checkout/.github/actions/conformance")];
+        let identified = job.run("Identify the program", &inputs);
+        assert_eq!(identified.status.code(), Some(0), "{identified:?}");
+    }
+    let output = job.text("output");
+    let sources: Vec<&str> = output.lines().collect();
+    assert_eq!(sources.len(), 3, "{output}");
+    assert!(sources[0].len() == "sources=".len() + 64, "{output}");
+    assert!(sources[0] == sources[1] && sources[1] != sources[2], "{output}");
+    let action = fs::read_to_string(top().join(".github/actions/conformance/action.yml"));
+    let action = action.expect("the action exists");
+    assert!(
+        action.contains(
+            "key: turnstile-${{ runner.os }}-${{ runner.arch }}-${{ steps.program.outputs.sources }}"
+        )
     );
 }
 

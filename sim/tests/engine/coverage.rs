@@ -1,25 +1,24 @@
 //! The suite hits every item of the protocol's coverage list or has a waiver for it; and the command that reports this.
 
+use std::fs;
 use std::process::Output;
 
-use turnstile::coverage::{MarkStatus, Report, Survey};
-use turnstile::script::Options;
-use turnstile::suite::{self, Play};
+use similar::TextDiff;
+use turnstile::coverage::{self, MarkStatus, Report};
+use turnstile_scenarios::Library;
 
-use crate::library::library;
-use crate::log;
-use crate::tool::turnstile;
+use crate::folders::empty_folder;
+use crate::library::top;
+use crate::suite_plays::{self, FIRST};
+use crate::tool::{stderr, stdout, turnstile};
+
+/// The marks of the region with the report.
+const BEGIN: &str = "<!-- generated: coverage -->";
+const END: &str = "<!-- generated end -->";
 
 #[test]
 fn every_gap_in_coverage_has_a_waiver() {
-    log::subscribe();
-    let library = library();
-    let play = |entry| Play {
-        entry,
-        options: Options::default(),
-    };
-    let plays = library.entries().iter().map(play);
-    let report = Report::of(&Survey::of(plays, suite::all_cores(), |_| {}));
+    let report = Report::of(&FIRST.survey);
     let texts = |status| {
         let marks = report.with_status(status);
         marks.map(|mark| mark.text).collect::<Vec<_>>()
@@ -41,13 +40,13 @@ fn every_gap_in_coverage_has_a_waiver() {
     );
 }
 
-fn coverage(arguments: &[&str]) -> Output {
+fn of_the_tool(arguments: &[&str]) -> Output {
     turnstile(&[&["coverage"], arguments].concat())
 }
 
 #[test]
 fn gaps_are_reported_and_exit_with_1() {
-    let printed = coverage(&["suite/turn/cold", "--json"]);
+    let printed = of_the_tool(&["suite/turn/cold", "--json"]);
     assert_eq!(printed.status.code(), Some(1));
     let printed: serde_json::Value = serde_json::from_slice(&printed.stdout).expect("it is JSON");
     let status = |text: &str| {
@@ -59,19 +58,42 @@ fn gaps_are_reported_and_exit_with_1() {
     assert_eq!(status("a user interrupt has nothing to end"), "not-hit");
     assert_eq!(status("refusal FORBIDDEN"), "waived");
 
-    let printed = coverage(&["suite/turn/cold"]);
+    let printed = of_the_tool(&["suite/turn/cold"]);
     assert_eq!(printed.status.code(), Some(1));
     let text = String::from_utf8_lossy(&printed.stdout);
     for line in ["not hit, without a waiver", "faults without a scenario"] {
         assert!(text.lines().any(|printed| printed == line), "{text}");
     }
-    assert_eq!(coverage(&["no-such-scenario"]).status.code(), Some(2));
+    assert_eq!(of_the_tool(&["no-such-scenario"]).status.code(), Some(2));
+}
+
+/// The region of the report of coverage, as it is in a document.
+fn region(report: &Report) -> String {
+    let mut out = anstream::StripStream::new(Vec::new());
+    coverage::write_text(report, &mut out).expect("memory can be written to");
+    let text = String::from_utf8(out.into_inner()).expect("the report is UTF-8");
+    format!("{BEGIN}\n\n```text\n{text}```\n\n{END}\n")
+}
+
+/// `turnstile docs --check` would play the suite once more.
+#[test]
+fn the_page_of_coverage_is_up_to_date() {
+    let page = fs::read_to_string(top().join("sim/COVERAGE.md")).expect("the page exists");
+    let begin = page.find(BEGIN).expect("the page has the region");
+    let length = page[begin..].find(END).expect("the region ends") + END.len() + 1;
+    let shown = &page[begin..begin + length];
+    let expected = region(&Report::of(&FIRST.survey));
+    assert!(
+        shown == expected,
+        "run `turnstile docs` and review its changes:\n{}",
+        TextDiff::from_lines(shown, &expected).unified_diff()
+    );
 }
 
 #[cfg(feature = "selftest")]
 #[test]
 fn generated_regions_of_all_documents_are_up_to_date() {
-    let printed = turnstile(&["docs", "--check"]);
+    let printed = turnstile(&["docs", "--check", "--without-plays"]);
     let diff = String::from_utf8_lossy(&printed.stdout);
     assert_eq!(
         printed.status.code(),
@@ -79,4 +101,32 @@ fn generated_regions_of_all_documents_are_up_to_date() {
         "run `turnstile docs` and review its changes:\n{diff}{}",
         String::from_utf8_lossy(&printed.stderr)
     );
+}
+
+#[cfg(feature = "selftest")]
+#[test]
+fn the_region_of_coverage_is_written_from_plays_of_the_scenarios_beside_it() {
+    let root = empty_folder("docs");
+    let script = "scenarios/suite/turn/cold.yaml";
+    let copy = root.join(script);
+    fs::create_dir_all(copy.parent().expect("it is in a folder")).expect("a folder can be created");
+    fs::copy(top().join(script), copy).expect("the script can be copied");
+    let page = root.join("page.md");
+    fs::write(&page, format!("{BEGIN}\n{END}\n")).expect("a file can be written");
+    let docs = |arguments: &[&str]| {
+        let root = root.to_str().expect("the path is UTF-8");
+        let output = turnstile(&[&["docs", "--root", root], arguments].concat());
+        (output.status.code(), stdout(&output) + &stderr(&output))
+    };
+    let (status, text) = docs(&["--check"]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("+```text"), "{text}");
+    let (status, text) = docs(&[]);
+    assert_eq!(status, Some(0), "{text}");
+    let (status, text) = docs(&["--check"]);
+    assert_eq!((status, text.as_str()), (Some(0), ""));
+    let library = Library::load(&root.join("scenarios")).unwrap_or_else(|errors| panic!("{errors}"));
+    let expected = region(&Report::of(&suite_plays::play(library.entries(), 0).survey));
+    let written = fs::read_to_string(&page).expect("the page exists");
+    assert_eq!(written, expected);
 }

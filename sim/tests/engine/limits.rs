@@ -295,6 +295,8 @@ fn one_signal_ends_a_run_of_more_plays_than_fit_into_memory_with_its_reports() {
         text(&json),
         "--junit",
         text(&junit),
+        "--jobs",
+        "1024",
     ];
     let running = Running::start(&[&["run", "suite/turn/cold"][..], &seeds].concat());
     running.wait_for_play();

@@ -7,6 +7,8 @@
 mod chromium;
 #[path = "../support/library.rs"]
 mod library;
+#[path = "../support/contracts.rs"]
+mod schemas;
 #[path = "../support/tool.rs"]
 mod tool;
 
@@ -26,6 +28,7 @@ mod browser;
 mod clients;
 mod command_line;
 mod conformance_action;
+mod contracts;
 mod coverage;
 mod determinism;
 #[cfg(unix)]

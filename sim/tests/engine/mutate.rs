@@ -40,7 +40,7 @@ fn tried(baseline: &Baseline<'_>, name: &str) -> Trial {
 #[test]
 fn effects_rows_frames_replies_requests_and_settings_have_mutants() {
     let library = library();
-    let baseline = baseline(&library);
+    let baseline = baseline(library);
     assert!(baseline.unclean().is_empty(), "{:?}", baseline.unclean());
     let names: Vec<String> = baseline.possible().map(ToString::to_string).collect();
     for expected in [
@@ -65,7 +65,7 @@ fn effects_rows_frames_replies_requests_and_settings_have_mutants() {
 #[test]
 fn a_mutant_is_noticed_or_makes_no_difference() {
     let library = library();
-    let baseline = baseline(&library);
+    let baseline = baseline(library);
     for (name, class) in [
         (
             "drop:effect:broadcast/kept/cloud.message.completed",

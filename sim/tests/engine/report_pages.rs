@@ -46,6 +46,22 @@ fn plays_can_be_filtered_and_a_failure_leads_to_its_timeline_and_wire_log() {
     let wire = opened(&page, "#wire").expect("there is a browser");
     assert_eq!(wire.count("wire"), timeline.count("events"));
 
+    let single = scratch("pages").join("failing.html");
+    let file = single.display().to_string();
+    let output = turnstile(&[
+        "run",
+        "suite/turn/tool-loop",
+        "-q",
+        "--report",
+        &file,
+        breaking[0],
+        breaking[1],
+    ]);
+    assert_eq!(stderr(&output), "", "{}", stdout(&output));
+    let timeline = opened(&single, &format!("#timeline={play}&finding=0")).expect("there is a browser");
+    assert!(timeline.count("findings") > 0);
+    assert_eq!(timeline.shows("<dt>expected</dt>"), 1, "the finding is selected");
+
     let earlier = folder.join("report.json").display().to_string();
     let compared = report("compared", &["--compare", &earlier]);
     let index = std::fs::read_to_string(compared.join("index.html")).expect("it is written");

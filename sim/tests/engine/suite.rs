@@ -1,13 +1,13 @@
 //! Checks of the whole suite.
 
 use crate::library::library;
-use crate::suite_plays::{self, FIRST, SECOND};
+use crate::suite_plays::{FIRST, SECOND};
 
+/// A seed of a script varies the network's timing. Explored seeds, which other tests play, vary that and everything else.
 #[test]
-fn every_script_passes_on_three_seeds() {
-    let others = suite_plays::play(2..3);
+fn every_script_passes_on_two_seeds() {
     let mut failures = Vec::new();
-    for played in FIRST.iter().chain(&*SECOND).chain(&others) {
+    for played in FIRST.summaries.iter().chain(&SECOND.summaries) {
         let name = format!("{} seed {}", played.id, played.seed);
         match &played.digest {
             Err(error) => failures.push(format!("{name}: {error}")),

@@ -74,6 +74,7 @@ fn a_run_is_drawn_with_its_lanes_arrows_faults_steps_and_states() {
         "bar sent",
         "step-tick",
         "hatch-ground cut",
+        "strike",
     ] {
         assert!(drawn.shows(&format!("class=\"{look}\"")) >= 1, "no {look}");
     }

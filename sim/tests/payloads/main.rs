@@ -6,13 +6,19 @@
 //! | `plays` | the scripts: the suite's, and those in `scripts/` |
 //! | `taken` | extracting payloads from traces |
 //! | `leftovers` | no unused snapshot, script or contract |
-//! | `contracts` | what receivers and old clients rely on, for all scripts |
+//! | `contracts` | what receivers and old clients rely on |
 //! | all others | one chapter each |
 //!
 //! Shares no type with the server: reviewers see the JSON from the wire.
 
 #[path = "../support/library.rs"]
 mod library;
+#[path = "../support/contracts.rs"]
+mod schemas;
+
+/// As in the tool: a play allocates and frees many small JSON values, which is slower with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod book;
 mod callbacks;

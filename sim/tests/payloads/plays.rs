@@ -5,20 +5,27 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use turnstile::script::{self, Options, Verdict};
 use turnstile_scenarios::{Scenario, Surface};
 
 use crate::book::Take;
 use crate::library::{library, top};
+use crate::schemas::{CALLBACK, REPLY, Sent, contract};
 
 /// The folder of this test's scripts.
 fn own_folder() -> PathBuf {
     top().join("sim/tests/payloads/scripts")
 }
 
-/// Loads this test's scripts by name.
-pub fn own() -> BTreeMap<String, Scenario> {
+/// This test's scripts by name.
+pub fn own() -> &'static BTreeMap<String, Scenario> {
+    static OWN: LazyLock<BTreeMap<String, Scenario>> = LazyLock::new(read_own);
+    &OWN
+}
+
+fn read_own() -> BTreeMap<String, Scenario> {
     let files = fs::read_dir(own_folder()).expect("the folder of the scripts is readable");
     let read = |file: PathBuf| {
         let source = fs::read_to_string(&file).expect("scripts can be read");
@@ -31,21 +38,12 @@ pub fn own() -> BTreeMap<String, Scenario> {
         .collect()
 }
 
-/// All scripts, on each of their surfaces.
-pub fn all() -> Vec<Scenario> {
-    let entries = library();
-    let entries = entries.entries().iter().map(|entry| entry.scenario.clone());
-    entries.chain(own_on_all_surfaces()).collect()
-}
-
-fn own_on_all_surfaces() -> Vec<Scenario> {
-    let on_all = |scenario: Scenario| {
+fn own_on_all_surfaces() -> impl Iterator<Item = Scenario> {
+    let on_all = |scenario: &'static Scenario| {
         let surfaces = scenario.api.iter();
-        surfaces
-            .filter_map(|surface| scenario.on(*surface))
-            .collect::<Vec<_>>()
+        surfaces.filter_map(|surface| scenario.on(*surface))
     };
-    own().into_values().flat_map(on_all).collect()
+    own().values().flat_map(on_all)
 }
 
 /// Plays a scenario. Ignores findings: a page shows a wrong payload.
@@ -71,7 +69,7 @@ impl Plays {
 
 /// The script on `surface`, or on its first surface if it does not support that one.
 fn scenario(script: &str, surface: Surface) -> Scenario {
-    let Some(scenario) = own().remove(script) else {
+    let Some(scenario) = own().get(script) else {
         let suite = library();
         let surfaces = suite.matching(Some(script));
         let wanted = surfaces
@@ -89,9 +87,12 @@ fn scenario(script: &str, surface: Surface) -> Scenario {
 }
 
 #[test]
-fn every_script_of_this_test_passes_on_each_of_its_surfaces() {
+fn every_script_of_this_test_passes_on_each_of_its_surfaces_and_satisfies_the_contracts() {
+    let (callback, reply) = (contract(CALLBACK), contract(REPLY));
     for scenario in own_on_all_surfaces() {
-        let findings = play(&scenario).findings;
+        let Verdict { findings, trace, .. } = play(&scenario);
         assert!(findings.is_empty(), "{}: {findings:#?}", scenario.title);
+        let breaches = Sent::of(&trace).breaches(&callback, &reply);
+        assert!(breaches.is_empty(), "{}: {breaches:#?}", scenario.title);
     }
 }

@@ -27,11 +27,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(3);
 /// Concurrent plays; most of the time each one waits.
 const JOBS: NonZeroUsize = NonZeroUsize::new(12).expect("it is not zero");
 
-/// The reference server, restarted for each scenario.
-fn live() -> Live {
+/// The reference server as a process.
+pub(crate) fn reference_server() -> StartedServer {
     let secrets = Secrets::default();
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let server = StartedServer {
+    StartedServer {
         program: env!("CARGO_BIN_EXE_turnstile").into(),
         arguments: vec!["server".to_owned()],
         environment: vec![
@@ -39,8 +39,13 @@ fn live() -> Live {
             variable("TURNSTILE_TICKET_SECRET", &secrets.ticket),
             variable("TURNSTILE_INTERNAL_API_KEY", &secrets.internal_api_key),
         ],
-    };
-    Live::new(ServerUnderTest::Started(server), secrets, SPEED, TIME_LIMIT)
+    }
+}
+
+/// The reference server, restarted for each scenario.
+fn live() -> Live {
+    let server = ServerUnderTest::Started(reference_server());
+    Live::new(server, Secrets::default(), SPEED, TIME_LIMIT)
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::tool::{command, scratch};
 use crate::up::{Up, answer_to, call, output};
 
 /// How often something is asked for that comes soon.
-const MOST_REQUESTS: usize = 5_000;
+const MOST_REQUESTS: usize = 50_000;
 
 /// Sends a request with these headers and returns status, headers and body of the answer.
 fn ask(method: Method, url: &str, headers: &[(&str, &str)], body: &Value) -> (u16, HeaderMap, Bytes) {
@@ -67,6 +67,26 @@ impl Up {
         let input = json!({"cloudAgentSessionId": session, "message": {"prompt": prompt}});
         let (status, answer) = call(&self.server(), "send", self.word("TOKEN="), &input);
         assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Downloads what the page saves of a session.
+    fn saved(&self, session: &str, kind: &str) -> String {
+        let url = format!("{}/up/sessions/{session}/{kind}", self.server());
+        let (status, _, body) = ask(Method::GET, &url, &[], &Value::Null);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    /// Checks and plays the script of a session, and judges its recording.
+    fn check_saved(&self, session: &str, script: &str) {
+        let file = scratch(format!("{session}.yaml"));
+        fs::write(&file, script).unwrap();
+        let recording = scratch(format!("{session}.jsonl"));
+        fs::write(&recording, self.saved(session, "recording")).unwrap();
+        for (word, file) in [("check", &file), ("run", &file), ("judge", &recording)] {
+            let (code, text) = output(&mut command(&[word, file.to_str().unwrap()]));
+            assert_eq!(code, Some(0), "{word}: {text}\n{script}");
+        }
     }
 
     /// Runs `turnstile stream` until an event, and returns its exit status and its output.
@@ -189,18 +209,8 @@ fn faults_are_saved_as_a_scenario_that_plays() {
     );
     assert_eq!(up.stream(&session, "cloud.message.completed").0, Some(0));
 
-    let saved = |kind: &str| {
-        let (status, _, body) = ask(
-            Method::GET,
-            &format!("{server}/up/sessions/{session}/{kind}"),
-            &[],
-            &Value::Null,
-        );
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
-        String::from_utf8(body.to_vec()).unwrap()
-    };
     // The stream above ends with the first of the two messages, and a script of one that is under way says other words.
-    let mut scripts = repeat_with(|| saved("scenario")).take(MOST_REQUESTS);
+    let mut scripts = repeat_with(|| up.saved(&session, "scenario")).take(MOST_REQUESTS);
     let script = scripts.find(|script| !script.contains("say: hang"));
     let script = script.expect("the second message ends soon");
     for step in [
@@ -212,15 +222,64 @@ fn faults_are_saved_as_a_scenario_that_plays() {
     ] {
         assert!(script.contains(step), "no {step} in\n{script}");
     }
-    let file = scratch("saved.yaml");
-    fs::write(&file, &script).unwrap();
-    let file = file.to_str().unwrap();
-    for arguments in [&["check", file][..], &["run", file]] {
-        let (code, text) = output(&mut command(arguments));
-        assert_eq!(code, Some(0), "{text}\n{script}");
+    up.check_saved(&session, &script);
+}
+
+#[test]
+fn a_wrapper_crashes_and_a_gateway_loses_its_connections_as_in_a_script() {
+    let up = Up::start(&[]);
+    let server = up.server();
+    let session = up.start_session("__fake__:gate:first");
+    let of_session = |action: &str| act(&server, &json!({"action": action, "session": session}));
+    let waiting = |tag: &str| {
+        let mut states = repeat_with(|| ask(Method::GET, &format!("{server}/up/state"), &[], &Value::Null));
+        let is_there = |body: &Bytes| {
+            let state: Value = serde_json::from_slice(body).unwrap();
+            state["sessions"][0]["waiting"][tag] == 1
+        };
+        assert!(
+            states
+                .by_ref()
+                .take(MOST_REQUESTS)
+                .any(|(_, _, body)| is_there(&body))
+        );
+    };
+    waiting("first");
+    of_session("crash-wrapper");
+    of_session("crash-wrapper");
+    of_session("restart-wrapper");
+    assert_eq!(up.stream(&session, "cloud.message.failed").0, Some(0));
+    up.send(&session, "__fake__:gate:second");
+    waiting("second");
+    act(
+        &server,
+        &json!({"action": "reset", "session": session, "link": "gateway"}),
+    );
+    let (code, text) = up.stream(&session, "cloud.message.completed");
+    assert_eq!(code, Some(1), "{text}");
+
+    let script = up.saved(&session, "scenario");
+    for step in ["crash: {party: wrapper", "reset: {between: [wrapper, gateway]}"] {
+        assert_eq!(script.matches(step).count(), 1, "{step} in\n{script}");
     }
-    let recording = scratch("saved.jsonl");
-    fs::write(&recording, saved("recording")).unwrap();
-    let (code, text) = output(&mut command(&["judge", recording.to_str().unwrap()]));
-    assert_eq!(code, Some(0), "{text}");
+    up.check_saved(&session, &script);
+}
+
+#[test]
+fn restarts_at_once_start_one_server() {
+    let up = Up::start(&[]);
+    let server = up.server();
+    act(&server, &json!({"action": "crash"}));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| act(&server, &json!({"action": "restart"})));
+        }
+    });
+    let session = up.start_session("Hello");
+    assert_eq!(up.stream(&session, "cloud.message.completed").0, Some(0));
+    let recording = up.saved(&session, "recording");
+    let restarts = recording
+        .lines()
+        .filter(|line| line.contains("\"event\":\"ended\""));
+    assert_eq!(restarts.count(), 1, "{recording}");
 }

@@ -39,6 +39,17 @@ fn seeds_find_a_mutant_in_a_process_and_shrink_to_a_script() {
 }
 
 #[test]
+fn a_time_limit_cuts_what_is_being_played() {
+    let (code, out, errors) = run(&["explore", "--live", "--minutes", "0.02", "--jobs", "2"]);
+    assert_eq!(code, Some(0), "{out}{errors}");
+    assert!(
+        out.contains(" seeds were cut at the end, and do not count"),
+        "{out}"
+    );
+    assert!(!out.contains("stopped early"), "{out}");
+}
+
+#[test]
 fn seeds_are_played_against_a_running_server_and_need_only_what_it_offers() {
     let (wrapper, clock) = (free_address(), free_address());
     let server = ["--test-clock", &clock];

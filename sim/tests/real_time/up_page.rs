@@ -58,14 +58,30 @@ fn a_session_is_shown_through_cuts_and_a_crash_and_saved() {
     page.wait_for("document.querySelector('#messages').innerText.includes('completed')");
     page.wait_for(&format!("!{badge}"));
 
+    // A wrapper that crashed is asked for the next message when it is up again.
+    press(&mut page, "#crash-wrapper");
+    page.wait_for("document.querySelector('#wrapper-process').textContent === 'down'");
+    page.wait_for("document.querySelector('#wrapper-state').textContent === 'wrapper not connected'");
+    press(&mut page, "#restart-wrapper");
+    page.wait_for("document.querySelector('#wrapper-process').textContent === 'up'");
+    page.evaluate("document.querySelector('#send-answer').value = 2");
+    press(&mut page, "#send-form button");
+    page.wait_for("!!document.querySelector('#waiting button')");
+    // The reply that waits at the gateway is lost with its connection.
+    press(&mut page, "[data-link=gateway] [data-do=reset]");
+    page.wait_for("document.querySelector('#messages').innerText.includes('failed')");
+    page.wait_for("!document.querySelector('#waiting button')");
+
     let script =
         page.evaluate("fetch(document.querySelector('#save-scenario').href).then((answer) => answer.text())");
     let script = script.as_str().expect("the page has a script");
     for step in [
         "start:",
         "cut: {between: [wrapper, server]",
-        "crash:",
+        "crash: {party: server",
         "release: hold",
+        "crash: {party: wrapper",
+        "reset: {between: [wrapper, gateway]}",
     ] {
         assert!(script.contains(step), "no {step} in\n{script}");
     }

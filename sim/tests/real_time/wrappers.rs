@@ -10,9 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use fake_gateway::wrapper::mutants::Mutant;
-use turnstile::wrapper::{CASES, RULES, Target, Wrapper};
+use turnstile::wrapper::{CASES, RULES, Target, WHOLE_TURNS, Wrapper, whole_turns};
 
-use crate::library::top;
+use crate::library::{library, top};
+use crate::live::reference_server;
 use crate::tool::{command, stderr, stdout, turnstile};
 
 /// Pauses that are short, and still longer than the steps of a wrapper on a busy machine.
@@ -87,6 +88,7 @@ fn fake(further: &str) -> String {
 fn the_fake_wrapper_passes_as_a_process() {
     let output = turnstile(&[
         "wrapper",
+        "wrapper/",
         "--command",
         &fake(""),
         "--reconnect-pauses",
@@ -102,14 +104,19 @@ fn the_fake_wrapper_passes_as_a_process() {
     );
 }
 
+/// A fake wrapper with further arguments.
+fn judged(further: &str) -> Wrapper {
+    Wrapper {
+        target: Target::Command(fake(further)),
+        patience: PATIENCE,
+        reconnect_pauses: PAUSES_MS.map(Duration::from_millis).to_vec(),
+    }
+}
+
 /// Why a mutant is not found by its case and rule; `None` if it is.
 fn try_mutant(mutant: Mutant) -> Option<String> {
     let (case, rule) = expected(mutant);
-    let wrapper = Wrapper {
-        target: Target::Command(fake(&format!("--breaking {mutant}"))),
-        patience: PATIENCE,
-        reconnect_pauses: PAUSES_MS.map(Duration::from_millis).to_vec(),
-    };
+    let wrapper = judged(&format!("--breaking {mutant}"));
     let id = format!("wrapper/{case}");
     let case = CASES.iter().find(|case| case.id == id).expect("the case exists");
     let verdict = wrapper.play(case).expect("the harness works");
@@ -140,6 +147,57 @@ fn every_mutant_of_the_fake_wrapper_is_found_by_its_rule() {
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
+/// Whole turns with the fake wrapper or a mutant of it, and a rule that it violates.
+const WHOLE: [(&str, Option<Mutant>, Option<&str>); 7] = [
+    ("turn/tool-loop", None, None),
+    ("queue/overflow-then-interrupt", None, None),
+    ("reconnect/inside-the-grace", None, None),
+    ("turn/cold", Some(Mutant::NoTimestamp), Some("frame-form")),
+    (
+        "turn/cold",
+        Some(Mutant::ReservedName),
+        Some("names-of-the-server"),
+    ),
+    (
+        "turn/cold",
+        Some(Mutant::TextCutShort),
+        Some("expectation at line 15"),
+    ),
+    (
+        "interrupt/what-runs-and-what-waits",
+        Some(Mutant::KeepsCalling),
+        Some("gateway-is-empty"),
+    ),
+];
+
+#[test]
+fn whole_turns_are_judged_by_the_rules_of_every_run() {
+    let entries = whole_turns(library());
+    let server = reference_server();
+    thread::scope(|scope| {
+        for (id, mutant, expected) in WHOLE {
+            let id = format!("turns/{id}");
+            let entry = entries
+                .iter()
+                .find(|entry| entry.id == id)
+                .expect("it is a whole turn");
+            let server = &server;
+            scope.spawn(move || {
+                let further = mutant.map(|mutant| format!("--breaking {mutant}"));
+                let wrapper = judged(&further.unwrap_or_default());
+                let verdict = wrapper
+                    .play_whole(&entry.scenario, server)
+                    .expect("the harness works");
+                let is_as_expected = match expected {
+                    Some(rule) => verdict.violates(rule),
+                    None => verdict.findings.is_empty(),
+                };
+                assert!(is_as_expected, "{id} {mutant:?}: {:#?}", verdict.findings);
+            });
+        }
+    });
+}
+
 #[test]
 fn a_wrapper_that_runs_already_is_judged_at_its_url() {
     let reserved = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -165,10 +223,22 @@ fn a_wrapper_that_runs_already_is_judged_at_its_url() {
         "2",
         "wrapper/turn",
     ]);
+    let whole = turnstile(&[
+        "wrapper",
+        "--url",
+        url,
+        "--gateway",
+        &gateway,
+        "--times",
+        "2",
+        "turns/turn/cold",
+    ]);
     // The process may have ended.
     let _ = wrapper.kill();
     let _ = wrapper.wait();
     let text = stdout(&output) + &stderr(&output);
+    assert!(text.contains("2 passed, 0 failed"), "{text}");
+    let text = stdout(&whole) + &stderr(&whole);
     assert!(text.contains("2 passed, 0 failed"), "{text}");
 }
 
@@ -197,7 +267,11 @@ fn a_wrapper_that_does_not_answer_is_shown_with_its_output_and_a_page_names_the_
         assert_eq!(turnstile(arguments).status.code(), Some(2), "{arguments:?}");
     }
     let listed = stdout(&turnstile(&["wrapper", "--list"]));
-    assert_eq!(listed.lines().count(), CASES.len(), "{listed}");
+    assert_eq!(
+        listed.lines().count(),
+        CASES.len() + WHOLE_TURNS.len(),
+        "{listed}"
+    );
     let page = fs::read_to_string(top().join("sim/docs/wrappers.md")).expect("the page can be read");
     for rule in RULES {
         assert!(page.contains(&format!("`{}`", rule.name)), "{}", rule.name);

@@ -1,7 +1,8 @@
-#!/usr/bin/env python3
-"""A small session server with three bugs, to try Turnstile on: sim/docs/ci.md finds them. State is in memory only.
+# A session server in Python with three bugs
+"""To try Turnstile on: `turnstile explain ci` finds the bugs. State is in memory only.
 
-Usage: server.py PORT WRAPPER_URL. The secrets are in TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
+Usage: server.py PORT WRAPPER_URL. In the URL, `{session}` stands for the id of a session. The secrets are in the variables
+TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
 """
 import base64, hashlib, hmac, json, os, secrets, struct, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -110,7 +111,7 @@ class Session:
         self.kilo, self.messages, self.events, self.rows = "ses_" + secrets.token_hex(13), {}, [], {}
         self.streams, self.sockets, self.run, self.generation, self.ready = [], [], None, 0, False
         self.batch, self.idle, self.draining, self.last_id, self.initiated, self.changes = [], True, False, 0, None, 1
-        self.branch, self.early, self.changed, self.prepared = self.repository.get("branch"), {}, now(), None
+        self.branch, self.early, self.changed, self.prepared, self.opened = self.repository.get("branch"), {}, now(), None, 0
 
     def emit(self, kind, data, entity=None, keep=True):
         event = {"eventId": 0, "sessionId": self.id, "streamEventType": kind, "data": data}
@@ -196,6 +197,9 @@ class Session:
                     self.finalize(True)
                     delay = 1
 
+    def wrapper(self):
+        return WRAPPER.replace("{session}", self.id)
+
     def deliver(self, message, run):
         host = f"127.0.0.1:{PORT}"
         token = sign({"type": "worker", "kiloUserId": self.user, "cloudAgentSessionId": self.id, "exp": int(time.time()) + 86400 * 90})
@@ -203,7 +207,7 @@ class Session:
         places = {"workspacePath": f"/workspace/{self.id}", "sessionHome": f"/home/{self.id}", "branchName": self.branch or "main"}
         sandbox = "sandbox-" + self.id.removeprefix("agent_")
         repo = {"kind": "github", "repo": self.repository.get("repo", "")} if self.repository.get("type") == "github" else {"kind": "git", "url": self.repository.get("url", "")}
-        ready = post(WRAPPER + "/session/ready", {"agentSessionId": self.id, "userId": self.user, "sandboxId": sandbox, "kiloSessionId": self.kilo, "workspace": places, "repo": repo, "materialized": {"env": {}, "setupCommands": []}, "session": binding})
+        ready = post(self.wrapper() + "/session/ready", {"agentSessionId": self.id, "userId": self.user, "sandboxId": sandbox, "kiloSessionId": self.kilo, "workspace": places, "repo": repo, "materialized": {"env": {}, "setupCommands": []}, "session": binding})
         if not ready or ready.get("status") != "ready":
             return "SANDBOX_CONNECT_FAILED" if ready is None else "WRAPPER_START_FAILED"
         with self.lock:
@@ -212,7 +216,7 @@ class Session:
             self.kilo, self.ready = ready["kiloSessionId"], self.ready or now()
         job = {"message": {"id": message["id"], "prompt": message["prompt"]}, "finalization": message["options"], "session": binding}
         job["agent"] = {"mode": message["mode"], "model": {"providerID": "kilo", "modelID": message["model"]}}
-        sent = post(WRAPPER + "/job/prompt", job)
+        sent = post(self.wrapper() + "/job/prompt", job)
         return None if sent and sent.get("messageId") == message["id"] else "WRAPPER_START_FAILED"
 
     def status(self, kind, step=None):
@@ -291,16 +295,16 @@ class Session:
             self.finalize()
 
     def watch_sockets(self, run):
-        threading.Thread(target=self.lose, args=(run,), daemon=True).start() if not self.sockets else None
+        threading.Thread(target=self.lose, args=(run, self.opened), daemon=True).start() if not self.sockets else None
 
-    def lose(self, run):
+    def lose(self, run, opened):
         deadline = time.time() + 10
         while time.time() < deadline:
             time.sleep(0.05)
-            if self.sockets or self.run is not run:
+            if self.opened > opened or self.run is not run:
                 return
         with self.lock:
-            if self.run is run and not self.sockets and self.of("accepted"):
+            if self.run is run and self.opened == opened and self.of("accepted"):
                 for message in self.of("accepted"):
                     self.end(message, "failed", "wrapper_failure", "Wrapper disconnected", "wrapper_disconnected")
                 self.release()
@@ -311,7 +315,7 @@ class Session:
             socket.send({"type": "kill"})
             socket.close(4401)
         if self.run:
-            threading.Thread(target=post, args=(WRAPPER + "/job/abort", {"wrapperRunId": self.run["wrapperRunId"]}), daemon=True).start()
+            threading.Thread(target=post, args=(self.wrapper() + "/job/abort", {"wrapperRunId": self.run["wrapperRunId"]}), daemon=True).start()
         self.sockets, self.run = [], None
 
     def interrupt(self):
@@ -471,7 +475,7 @@ class Handler(BaseHTTPRequestHandler):
         with session.lock:
             socket = Socket(self)
             for event in sorted(session.events, key=lambda event: event["eventId"]):
-                if event["eventId"] >= since and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.18).
+                if event["eventId"] >= since and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.3).
                     socket.send(event)
             streams, session.streams = session.streams, [socket]
             session.emit("connected", {"cloudStatus": {"type": "ready" if session.ready else "preparing"}} if session.ready or session.of("queued") else {}, keep=False)
@@ -501,7 +505,7 @@ class Handler(BaseHTTPRequestHandler):
             for old in session.sockets:
                 old.close(1000)
             socket = Socket(self)
-            session.sockets = [socket]
+            session.sockets, session.opened = [socket], session.opened + 1
         for frame in socket.frames():
             with session.lock:
                 if session.run is not run:

@@ -56,6 +56,9 @@ pub trait AnyWorld {
         false
     }
 
+    /// Lets later runs go on although the world was interrupted: a play that was cut still cleans up.
+    fn ignore_interruption(&mut self) {}
+
     /// Whether the server of this world keeps running after the world ends, with its state.
     fn leaves_server_behind(&self) -> bool {
         false

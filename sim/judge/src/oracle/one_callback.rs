@@ -81,13 +81,26 @@ pub(super) fn is_awaited(session: &SessionHistory) -> bool {
     })
 }
 
-/// The time by which the first request of a batch's callback reaches a receiver that is reachable.
+/// The time by which a request of a batch's callback reaches the receiver: the first one, or the first one that begins after
+/// the receiver was unreachable.
 fn due_at(session: &SessionHistory, batch: &Batch) -> Duration {
-    let latency = session.run.context.profile.callback_latency;
-    batch
-        .not_before
-        .saturating_add(latency)
-        .saturating_add(session.run.max_transit())
+    let profile = &session.run.context.profile;
+    let unreachable_until = session.run.faults.receiver_unreachable_until();
+    let mut latest = batch.not_before.saturating_add(profile.callback_latency);
+    // An attempt fails at once, or after the whole time limit.
+    let mut earliest = batch.not_before;
+    let mut delay = profile.callback_retry_base;
+    for _ in 1..profile.callback_attempts.get() {
+        if unreachable_until.is_none_or(|until| until < earliest) {
+            break;
+        }
+        earliest = earliest.saturating_add(delay);
+        latest = latest
+            .saturating_add(delay)
+            .saturating_add(profile.callback_timeout);
+        delay = delay.saturating_mul(2);
+    }
+    latest.saturating_add(session.run.max_transit())
 }
 
 /// The finding about a batch whose callback never reached the receiver.
@@ -147,6 +160,27 @@ mod tests {
         unasked.turn("m1");
         unasked.called_back("m1", json!({}), 200);
         assert_eq!(unasked.judged(), FOUND);
+    }
+
+    #[test]
+    fn a_callback_is_awaited_until_it_was_tried_again_after_the_receiver_was_unreachable() {
+        for (is_unreachable, seconds, is_awaited) in
+            [(false, 50, false), (true, 50, true), (true, 200, false)]
+        {
+            let mut writer = Writer::with_callback("m1");
+            let change = |writer: &mut Writer, event| {
+                if is_unreachable {
+                    writer.world(event);
+                }
+            };
+            change(&mut writer, WorldEvent::of(&Fault::crash(RECEIVER)));
+            writer.turn("m1");
+            writer.wait(5);
+            let place = Place::host(RECEIVER);
+            change(&mut writer, WorldEvent::Ended { place });
+            let awaited = writer.awaits_after(seconds);
+            assert_eq!(awaited, is_awaited, "{is_unreachable} {seconds}");
+        }
     }
 
     #[test]

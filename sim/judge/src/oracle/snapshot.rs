@@ -95,7 +95,8 @@ pub(super) fn possible_moments(
     (count(least), count(most).max(count(least)))
 }
 
-/// The time of the events that a stream certainly knows when it opens: they happened before it was requested.
+/// The time of the events that a stream certainly knows when it opens: they happened before it was requested. On a busy
+/// machine, a stream may be seen to open late.
 pub(super) fn known_by(session: &SessionHistory, stream: &Stream) -> Duration {
     let earliest = stream.opened_at.saturating_sub(LONGEST_OPENING);
     let is_slow = session
@@ -105,7 +106,7 @@ pub(super) fn known_by(session: &SessionHistory, stream: &Stream) -> Duration {
     let opening = if is_slow {
         LONGEST_OPENING
     } else {
-        session.run.max_transit() * 4
+        session.run.max_transit() * 4 + session.run.warned_lateness()
     };
     stream
         .opened_at

@@ -85,10 +85,13 @@ fn is_disturbed(session: &SessionHistory, stream: &Stream, socket: &Ingest) -> b
         || faults.may_have_stopped_server(from, until)
 }
 
-/// Whether the wrapper of a run was asked for a snapshot when the stream opened.
+/// Whether the wrapper of a run was asked for a snapshot when the stream opened. On a busy machine, the request and the
+/// opening may be seen further apart.
 fn is_requested(session: &SessionHistory, stream: &Stream, fence: &Fence) -> bool {
     let (from, until) = around(session, stream);
     let run = session.run;
+    let more = run.warned_lateness();
+    let (from, until) = (from.saturating_sub(more), until + more);
     run.snapshot_requests
         .iter()
         .any(|request| run.ingests[request.ingest].fence == *fence && (from..=until).contains(&request.at))
@@ -96,6 +99,8 @@ fn is_requested(session: &SessionHistory, stream: &Stream, fence: &Fence) -> boo
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::oracle::written::Writer;
 
     const NOTHING: [&str; 0] = [];
@@ -113,6 +118,21 @@ mod tests {
             });
             writer.client_receives_next("phone", |writer| writer.completed("m1"));
             assert_eq!(writer.judged(), rules);
+        }
+    }
+
+    #[test]
+    fn in_real_time_the_request_may_come_a_little_later() {
+        for (milliseconds, rules) in [(500, &NOTHING[..]), (10, &FOUND)] {
+            let mut writer = Writer::at_work().also_judged_by(FOUND[0]);
+            writer.in_real_time(Duration::from_millis(milliseconds));
+            writer.client_replays("phone", 0, 0..2);
+            writer.wait(2);
+            writer.snapshot_is_requested(1);
+            writer.client_receives_next("phone", |writer| writer.completed("m1"));
+            let mut found = writer.judged();
+            found.retain(|rule| rule == FOUND[0]);
+            assert_eq!(found, rules, "{milliseconds}");
         }
     }
 

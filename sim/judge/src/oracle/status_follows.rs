@@ -1,19 +1,23 @@
-//! Some events of a wrapper change the status that clients see (protocol §5): the server adds a `cloud.status` after them.
+//! An accepted delivery and some events of a wrapper change the status that clients see (protocol §5): the server adds a
+//! `cloud.status` after them.
 //!
 //! Only the stream of the harness is judged, which reads at once and has no faults.
 
-use super::history::{SeenEvent, SessionHistory, Stream};
+use serde_json::Value;
+
+use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent};
 use super::replay::is_connected;
-use super::{Check, Finding, Moment, Oracle, secs};
+use super::{Check, Finding, Late, Moment, Oracle, secs};
 use crate::parties::OBSERVER;
 use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "status-follows-its-event",
-    rule: "After an event of a wrapper that changes the cloud status, clients get the new status.",
-    why: "A client that is not told the end of a commit or of a preparation shows it for ever.",
+    rule: "After an accepted delivery, a fatal error, and an event of a wrapper that changes the cloud status, clients get \
+        the new status.",
+    why: "A client that is not told the end of a commit or of a preparation, or an error, shows the old status for ever.",
     moment: Moment::Always,
-    protocol: &ids(["R5.85", "R5.86", "R5.87"]),
+    protocol: &ids(["R5.21", "R5.22", "R5.85", "R5.86", "R5.87"]),
     check: Check::Sessions(check),
 };
 
@@ -35,37 +39,50 @@ fn without_status(session: &SessionHistory, stream: &Stream) -> Vec<Finding> {
     let live: Vec<&SeenEvent> = shown.collect();
     let window = run.max_transit() * 2;
     let findings = live.iter().enumerate().filter_map(|(place, seen)| {
-        let (violated, status) = expected(seen)?;
-        let until = seen.seen_at + window;
+        let (violated, status) = expected(session, seen)?;
+        let limit = seen.seen_at + window;
+        let until = limit + run.warned_lateness();
         let is_open = stream.closed_at.is_none_or(|closed_at| closed_at > until) && until < run.end;
         let is_disturbed = run.faults.may_have_stopped_server(seen.seen_at, until)
             || run.faults.store_may_have_failed(seen.event.at, until);
         let mut later = live[place + 1..]
             .iter()
             .take_while(|later| later.seen_at <= until);
-        let is_shown = later.any(|later| {
+        let shown = later.find(|later| {
             later.event.name == "cloud.status" && later.event.data["cloudStatus"]["type"] == status
         });
-        (is_open && !is_disturbed && !is_shown).then(|| {
-            let text = format!(
-                "{} received {} at {}, and no status {status:?} after it",
-                stream.party,
-                seen.event.name,
-                secs(seen.seen_at)
-            );
-            ORACLE.finding(&[violated], seen.seen_at, None, text)
+        let shown_at = shown.map(|shown| shown.seen_at);
+        if !is_open || is_disturbed || shown_at.is_some_and(|at| at <= limit) {
+            return None;
+        }
+        let (party, name, at) = (&stream.party, &seen.event.name, secs(seen.seen_at));
+        let (violated, message) = (&[violated], seen.event.message());
+        Some(match shown_at {
+            None => {
+                let text = format!("{party} received {name} at {at}, and no status {status:?} after it");
+                ORACLE.finding(violated, seen.seen_at, message, text)
+            }
+            at_last => {
+                let late = Late { limit, at: at_last };
+                let text = format!("{party} received {name} at {at}, and the status {status:?} after it");
+                ORACLE.finding_late(run, violated, late, message, &text)
+            }
         })
     });
     findings.collect()
 }
 
 /// The rule about an event, and the type of the status that follows it; `None` if none has to.
-fn expected(seen: &SeenEvent) -> Option<(RuleId, &'static str)> {
+fn expected(session: &SessionHistory, seen: &SeenEvent) -> Option<(RuleId, &'static str)> {
     let event = &seen.event;
     if event.is_of_execution() {
         return None;
     }
     match event.name.as_str() {
+        "cloud.message.sent" if is_taken_by_delivery(session, event) => {
+            Some((RuleId::named("R5.21"), "ready"))
+        }
+        "error" if is_fatal(&event.data) => Some((RuleId::named("R5.22"), "error")),
         "autocommit_started" => Some((RuleId::named("R5.85"), "finalizing")),
         "autocommit_completed" => Some((RuleId::named("R5.86"), "ready")),
         "preparing" if event.data["step"].is_string() && event.data["message"].is_string() => {
@@ -73,6 +90,33 @@ fn expected(seen: &SeenEvent) -> Option<(RuleId, &'static str)> {
         }
         _ => None,
     }
+}
+
+/// Whether a message was accepted because its delivery was, in a run that went on (R5.23).
+fn is_taken_by_delivery(session: &SessionHistory, sent: &StreamEvent) -> bool {
+    let run = session.run;
+    let Some(message) = sent.message() else {
+        return false;
+    };
+    let answers = session
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.message == message && delivery.is_accepted())
+        .filter_map(|delivery| delivery.answer.as_ref());
+    let ends = session.ends.iter().filter(|end| end.message() == Some(message));
+    let error = run.time_error();
+    answers
+        .map(|answer| answer.at)
+        .any(|at| at <= sent.at + error && sent.at <= at + 2 * run.max_transit() + error)
+        && ends.map(|end| end.at).all(|at| at > sent.at + error)
+}
+
+/// Whether the data of an `error` is valid and fatal (R6.5, R6.37).
+fn is_fatal(data: &Value) -> bool {
+    let is_text = |value: &Value| value.is_null() || value.is_string();
+    data["fatal"] == true
+        && (is_text(&data["error"]) || data["error"].is_object())
+        && is_text(&data["message"])
 }
 
 #[cfg(test)]
@@ -96,22 +140,68 @@ mod tests {
             }
         });
         writer.completed("m1");
-        writer.judged().contains(&RULE.to_owned())
+        texts(writer, |_| true).contains(&format!("received {name} at"))
+    }
+
+    /// The texts of this oracle's findings about messages that pass `is_about`.
+    fn texts(writer: Writer, is_about: fn(Option<&str>) -> bool) -> String {
+        let findings = writer.findings().into_iter();
+        findings
+            .filter(|finding| finding.rule == RULE && is_about(finding.message.as_deref()))
+            .map(|finding| finding.text)
+            .collect()
     }
 
     #[test]
     fn an_event_without_its_status_is_found() {
         let step = json!({"step": "clone", "message": "Cloning"});
+        let fatal = json!({"fatal": true, "error": "no credit"});
         for (name, data, status) in [
+            ("error", fatal, "error"),
             ("autocommit_started", json!({"messageId": "m1"}), "finalizing"),
             ("autocommit_completed", json!({"messageId": "m1"}), "ready"),
             ("preparing", step, "preparing"),
         ] {
             assert!(!is_found(name, &data, Some(status)), "{name}");
             assert!(is_found(name, &data, None), "{name}");
-            assert!(is_found(name, &data, Some("error")), "{name}");
+            assert!(is_found(name, &data, Some("other")), "{name}");
         }
         assert!(!is_found("preparing", &json!({"step": "clone"}), None));
         assert!(!is_found("heartbeat", &json!({}), None));
+        for data in [json!({"fatal": false}), json!({"fatal": true, "error": 1})] {
+            assert!(!is_found("error", &data, None), "{data}");
+        }
+    }
+
+    /// Whether the acceptance of `m2` is found that is followed by that status.
+    fn is_acceptance_found(status: Option<&str>, ends_at_once: bool) -> bool {
+        let mut writer = Writer::at_work().also_judged_by(RULE);
+        writer.acked("send", "m2", json!({}));
+        writer.queued("m2");
+        writer.at_once(|writer| {
+            writer.delivered_to("m2", 1);
+            writer.client_receives_next(OBSERVER, |writer| writer.sent("m2"));
+            if let Some(status) = status {
+                let data = json!({"cloudStatus": {"type": status}});
+                writer.client_receives_unkept(OBSERVER, "cloud.status", data);
+            }
+            if ends_at_once {
+                writer.completed("m2");
+            }
+        });
+        writer.wait(2);
+        if !ends_at_once {
+            writer.completed("m2");
+        }
+        writer.completed("m1");
+        !texts(writer, |message| message == Some("m2")).is_empty()
+    }
+
+    #[test]
+    fn an_acceptance_without_its_status_is_found_unless_the_run_ends_with_it() {
+        assert!(is_acceptance_found(None, false));
+        assert!(is_acceptance_found(Some("error"), false));
+        assert!(!is_acceptance_found(Some("ready"), false));
+        assert!(!is_acceptance_found(None, true));
     }
 }

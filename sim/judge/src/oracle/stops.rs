@@ -10,7 +10,7 @@ use super::frames::RunEnd;
 use super::history::{Fence, SessionHistory, StreamEvent};
 use super::interrupts::user_requested;
 use super::runs::Run;
-use super::{Check, Finding, Moment, Oracle, secs};
+use super::{Check, Finding, Late, Moment, Oracle, secs};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
@@ -108,21 +108,26 @@ fn missing_abort(session: &SessionHistory, release: &Release) -> Option<Finding>
     } = release;
     let mut bindings = session.bindings.iter();
     let is_overtaken = bindings.any(|later| later.fence.generation > fence.generation && later.at <= *until);
-    let mut stops = session.run.stops.iter();
-    let is_sent = stops.any(|stop| {
+    let stops = session.run.stops.iter().filter(|stop| {
         let is_of_run = stop.run.as_ref().is_none_or(|run| *run == fence.run);
-        stop.is_abort && is_of_run && (*from..=*until).contains(&stop.at)
+        stop.is_abort && is_of_run
     });
+    let first = stops.map(|stop| stop.at).filter(|at| from <= at).min();
+    let is_sent = first.is_some_and(|at| at <= *until);
     (!is_overtaken && !is_sent).then(|| {
         let text = format!(
-            "event {} releases generation {} at {}, but its wrapper at {} received no abort of {}",
+            "event {} releases generation {} at {}, but its wrapper at {} received no abort of {} in time",
             release.end.id,
             fence.generation,
             secs(release.end.at),
             release.host,
             fence.run
         );
-        ORACLE.finding(&ids(["R7.13"]), *until, release.end.message(), text)
+        let late = Late {
+            limit: *until,
+            at: first,
+        };
+        ORACLE.finding_late(session.run, &ids(["R7.13"]), late, release.end.message(), &text)
     })
 }
 
@@ -137,23 +142,25 @@ fn missing_kill(session: &SessionHistory, release: &Release) -> Option<Finding> 
         Some(closed_at) => newest.is_closed_by_server && closed_at >= release.from,
     };
     let is_sound = run.faults.broken_from(&newest.host, newest.opened_at) > release.until;
-    let is_sent = run.stops.iter().any(|stop| {
+    let stops = run.stops.iter().filter(|stop| {
         let is_of_run = stop.run.as_ref() == Some(&release.fence.run);
-        !stop.is_abort && is_of_run && (release.from..=release.until).contains(&stop.at)
+        !stop.is_abort && is_of_run
     });
+    let first = stops.map(|stop| stop.at).filter(|at| release.from <= *at).min();
+    let is_sent = first.is_some_and(|at| at <= release.until);
     (was_open && is_open && is_sound && !is_sent).then(|| {
         let text = format!(
-            "event {} releases generation {} at {}, but no kill arrived on its socket, which was open",
+            "event {} releases generation {} at {}, but no kill arrived in time on its socket, which was open",
             release.end.id,
             release.fence.generation,
             secs(release.end.at)
         );
-        ORACLE.finding(
-            &ids(["R5.58", "R7.13"]),
-            release.until,
-            release.end.message(),
-            text,
-        )
+        let late = Late {
+            limit: release.until,
+            at: first,
+        };
+        let violated = ids(["R5.58", "R7.13"]);
+        ORACLE.finding_late(run, &violated, late, release.end.message(), &text)
     })
 }
 
@@ -182,6 +189,9 @@ fn work_after_stop(session: &SessionHistory) -> Vec<Finding> {
 mod tests {
     use serde_json::json;
 
+    use std::time::Duration;
+
+    use crate::oracle::Severity;
     use crate::oracle::written::Writer;
 
     const NOTHING: [&str; 0] = [];
@@ -229,6 +239,25 @@ mod tests {
         ];
         for (place, (orders, rules)) in orders.into_iter().enumerate() {
             assert_eq!(found(interrupted(orders)), rules, "{place}");
+        }
+    }
+
+    #[test]
+    fn orders_that_come_a_little_late_in_real_time_are_warnings() {
+        for (tolerance, severity) in [(500, Severity::Warning), (100, Severity::Violation)] {
+            let mut writer = interrupted(|_| {});
+            writer.in_real_time(Duration::from_millis(tolerance));
+            writer.wait(2);
+            writer.is_killed(1);
+            writer.is_aborted("wr_1");
+            let mut found = writer.findings();
+            found.retain(|finding| finding.rule == FOUND[0]);
+            let severities: Vec<Severity> = found.iter().map(|finding| finding.severity).collect();
+            assert_eq!(severities, [severity, severity], "{found:?}");
+            assert!(
+                found.iter().all(|finding| finding.text.ends_with(" s too late")),
+                "{found:?}"
+            );
         }
     }
 

@@ -22,8 +22,7 @@ pub enum RecordingError {
     Line {
         /// Number of the line, from 1.
         number: usize,
-        /// What is wrong.
-        #[source]
+        /// What is wrong. It is part of the text, so it is no source.
         problem: LineProblem,
     },
 }

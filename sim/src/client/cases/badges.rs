@@ -33,9 +33,14 @@ pub(super) async fn undelivered(stage: &mut Stage) -> Step {
 
 pub(super) async fn failed_later(stage: &mut Stage) -> Step {
     stage.connect(json!({})).await?;
-    stage.emit(|model| model.queue(FIRST));
-    stage.emit(|model| model.send(FIRST));
+    for message in [FIRST, SECOND, THIRD] {
+        stage.emit(|model| model.queue(message));
+        stage.emit(|model| model.send(message));
+    }
     stage.emit(|model| model.end(FIRST, false));
+    // Either field says that it was delivered.
+    stage.emit(|model| model.break_off(SECOND, &json!({"delivery": "sent"})));
+    stage.emit(|model| model.break_off(THIRD, &json!({"accepted": true})));
     stage.shows_everything().await
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use turnstile_profile::Profile;
-use turnstile_scenarios::{Completion, JobBehaviour, Lapse, Moment, ReadyBehaviour, WrapperBehaviour};
+use turnstile_scenarios::{
+    Completion, Failure, JobBehaviour, JobCode, Lapse, Moment, ReadyBehaviour, WrapperBehaviour,
+};
 
 use super::{awaits, wait};
 use crate::explore::disturbance::{Disturbance, Draft};
@@ -24,6 +26,8 @@ enum Waiting {
     NoOutput,
     /// A run without work.
     KeepWarm,
+    /// A run that got ready for a message that it did not take.
+    ReadyOnly,
 }
 
 impl Waiting {
@@ -33,6 +37,7 @@ impl Waiting {
             Self::Pong => profile.ping_interval + profile.pong_timeout,
             Self::NoOutput => profile.no_output_timeout,
             Self::KeepWarm => profile.keep_warm,
+            Self::ReadyOnly => profile.ready_only_timeout,
         }
     }
 
@@ -54,6 +59,16 @@ impl Waiting {
                 complete: never,
                 ..normal
             },
+            Self::ReadyOnly => WrapperBehaviour {
+                job: Some(JobBehaviour {
+                    fail: Some(Failure {
+                        code: JobCode::InvalidRequest,
+                        times: None,
+                    }),
+                    ..JobBehaviour::default()
+                }),
+                ..normal
+            },
         }
     }
 
@@ -63,6 +78,7 @@ impl Waiting {
             Self::Reconciliation => (Saying::Echo, Moment::Sent),
             Self::Pong | Self::NoOutput => (Saying::Gate, Moment::Sent),
             Self::KeepWarm => (Saying::Echo, Moment::Completed),
+            Self::ReadyOnly => (Saying::Echo, Moment::Failed),
         }
     }
 }
@@ -74,6 +90,7 @@ pub(super) fn delivery_across(profile: &Profile) -> impl Strategy<Value = Distur
         2 => Just(Waiting::Pong),
         1 => Just(Waiting::NoOutput),
         1 => Just(Waiting::KeepWarm),
+        1 => Just(Waiting::ReadyOnly),
     ];
     let profile = profile.clone();
     // How long the delivery takes, and which share of that is before the deadline.

@@ -16,8 +16,8 @@ use turnstile_events::observation::{Observation, body_as_value};
 use turnstile_judge::parties::SERVER;
 
 use super::{path_of, to_server};
-use crate::playground::link::Link;
 use crate::playground::{CLIENT, Playground};
+use crate::tunnel::link::Link;
 
 /// Largest body, in bytes: more than the server reads.
 const LARGEST_BODY: usize = 32 << 20;

@@ -1,5 +1,6 @@
 //! Streams of clients.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,13 +10,14 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use fake_gateway::cut;
 use http::Uri;
+use percent_encoding::percent_decode_str;
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{Observation, body_as_value};
 use turnstile_judge::parties::SERVER;
 
-use super::{open, path_of, refusal, to_server};
+use super::{open, path_of, to_server};
 use crate::playground::Playground;
-use crate::playground::tunnel;
+use crate::tunnel::{self, Way, refusal};
 
 /// Names of clients with an open stream, each with its session. A client that opens a stream again has the name that
 /// became free.
@@ -68,7 +70,7 @@ pub(super) async fn open_stream(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
-    let session = parameter(request.uri(), "cloudAgentSessionId").map(str::to_lowercase);
+    let session = parameter(request.uri(), "cloudAgentSessionId").map(|id| id.to_lowercase());
     let (Ok(upgrade), Some(session)) = (upgrade, session) else {
         return to_server(&playground, request).await;
     };
@@ -84,7 +86,7 @@ pub(super) async fn open_stream(
         Ok(known) => known.links.client.clone(),
         Err(_) => link,
     };
-    upgrade.on_upgrade(async move |client| {
+    upgrade.on_upgrade(async move |mut client| {
         let watcher = playground.watchers.enter(&session);
         let party = watcher.place.1.clone();
         let log = |observation| {
@@ -97,21 +99,22 @@ pub(super) async fn open_stream(
             path: without_ticket(&path),
             credentials: Credentials::Own,
         });
-        let received = |text: &str| {
-            let frame = body_as_value(text.as_bytes());
-            log(Observation::FrameReceived { socket, frame });
+        let received = |way, text: &str| {
+            if way == Way::FromServer {
+                let frame = body_as_value(text.as_bytes());
+                log(Observation::FrameReceived { socket, frame });
+            }
         };
-        let tunnel::End { code, by } = tunnel::pass(client, server, &link, received).await;
+        let tunnel::End { code, by } = tunnel::pass(&mut client, server, &link, received).await;
         log(Observation::SocketClosed { socket, code, by });
     })
 }
 
-/// A parameter of the query; the values that are read here need no decoding.
-fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
-    let pairs = uri.query()?.split('&');
-    pairs
-        .filter_map(|pair| pair.split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
+/// A parameter of the query.
+fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
+    let mut pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(key, _)| *key == name)?;
+    Some(percent_decode_str(value).decode_utf8_lossy())
 }
 
 /// A path without the ticket in its query.
@@ -150,6 +153,17 @@ mod tests {
             without_ticket(path),
             "/stream?cloudAgentSessionId=agent_1&fromId=3"
         );
-        assert_eq!(parameter(&path.parse().unwrap(), "fromId"), Some("3"));
+        assert_eq!(parameter(&path.parse().unwrap(), "fromId").as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn an_encoded_session_is_the_same_session() {
+        let uri = "/stream?cloudAgentSessionId=agent%5F1%2D2&ticket=secret"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            parameter(&uri, "cloudAgentSessionId").as_deref(),
+            Some("agent_1-2")
+        );
     }
 }

@@ -3,16 +3,18 @@
 import { act, call, followLog, state as askState } from "./server.js";
 import { Session } from "./session.js";
 import * as view from "./view.js";
+import { Wires } from "./wire.js";
 
 const { byId } = view;
 
 /** The pause between questions for the state, in milliseconds. */
 const PAUSE = 1000;
-/** What the agent can be asked for. The gateway reads directives in prompts. */
+/** What the agent can be asked for, by the number of the prompt in its session. The gateway reads directives in prompts. */
 const AGENT = [
   ["repeats the prompt", (prompt) => prompt],
   ["answers in 10 chunks, 300 ms apart", () => "__fake__:slow:10:300"],
-  ["waits until it is released", () => "__fake__:gate:hold"],
+  // A tag that was released stays so for a while.
+  ["waits until it is released", (_, number) => `__fake__:gate:${number > 1 ? `hold-${number}` : "hold"}`],
   ["calls two tools, then answers", () => "__fake__:tools:2:done"],
   ["gets no answer", () => "__fake__:hang"],
   ["is refused by the gateway", () => "__fake__:error:no credit"],
@@ -20,7 +22,7 @@ const AGENT = [
 const MODEL = "fake-deterministic";
 
 const sessions = new Map();
-const log = [];
+const wires = new Wires();
 let selected = null;
 let state = null;
 let isDrawing = false;
@@ -45,7 +47,7 @@ const draw = () => {
   if (!shown || !known) return;
   redraw("links", known, () => view.links(known, (tag) => press({ action: "release", session: selected, tag })));
   view.session(shown);
-  view.wire(log.filter(({ session }) => session === selected || session === null));
+  view.wire(wires.of(selected));
 };
 
 const changed = () => {
@@ -90,7 +92,7 @@ const press = (action) => attempt(async () => {
   await refresh();
 });
 
-const promptOf = (form) => AGENT[byId(`${form}-answer`).value][1](byId(`${form}-prompt`).value);
+const promptOf = (form, number) => AGENT[byId(`${form}-answer`).value][1](byId(`${form}-prompt`).value, number);
 
 const submit = (id, work) => {
   byId(id).addEventListener("submit", (event) => {
@@ -104,6 +106,8 @@ for (const list of document.querySelectorAll(".agent")) {
 }
 byId("crash").onclick = () => press({ action: "crash" });
 byId("restart").onclick = () => press({ action: "restart" });
+byId("crash-wrapper").onclick = () => press({ action: "crash-wrapper", session: selected });
+byId("restart-wrapper").onclick = () => press({ action: "restart-wrapper", session: selected });
 byId("interrupt").onclick = () => attempt(() => call("interruptSession", { sessionId: selected }));
 for (const button of document.querySelectorAll("[data-do]")) {
   const { link } = button.closest("[data-link]").dataset;
@@ -115,7 +119,7 @@ submit("receiver-form", async () => {
 });
 submit("start-form", async () => {
   const answer = await call("start", {
-    message: { prompt: promptOf("start") },
+    message: { prompt: promptOf("start", 1) },
     agent: { mode: "code", model: MODEL },
     repository: { type: "github", repo: "acme/widgets" },
     options: { callbackTarget: { url: state.receiver.url } },
@@ -126,11 +130,15 @@ submit("start-form", async () => {
 });
 submit("send-form", () => call("send", {
   cloudAgentSessionId: selected,
-  message: { prompt: promptOf("send") },
+  message: { prompt: promptOf("send", sessions.get(selected).messages.size + 1) },
 }));
 
 window.addEventListener("error", (event) => { document.body.dataset.error = event.message; });
-followLog((entries) => { log.push(...entries); changed(); });
+followLog((entries) => {
+  entries.forEach((entry) => wires.take(entry));
+  changed();
+});
+view.limits();
 const refreshOften = () => refresh().catch((error) => view.problem(error.message));
 refreshOften();
 setInterval(refreshOften, PAUSE);

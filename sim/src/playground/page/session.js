@@ -5,7 +5,7 @@ import { streamUrl } from "./server.js";
 /** The pause before a stream that ended is opened again, in milliseconds. */
 const PAUSE = 500;
 /** The number of frames that are kept for the page. */
-const MOST_FRAMES = 300;
+export const MOST_FRAMES = 300;
 
 const QUEUED = { label: "Queued", tone: "info" };
 const FAILED = { label: "Failed to deliver", tone: "error" };
@@ -73,7 +73,12 @@ export class Session {
         Object.assign(this.message(data.messageId), { state: frame.streamEventType.split(".").pop(), badge: null });
         break;
       case "cloud.message.failed":
-        Object.assign(this.message(data.messageId), { state: data.status, badge: FAILED, error: data.error ?? "" });
+        Object.assign(this.message(data.messageId), {
+          state: data.status,
+          // What the agent got was delivered.
+          badge: data.delivery === "sent" || data.accepted ? null : FAILED,
+          error: data.error ?? "",
+        });
         break;
       case "kilocode":
         this.takeKilo(data.event, data.properties ?? {});

@@ -1,7 +1,8 @@
 // Draws what the page shows. It decides nothing and asks nothing of the server.
 
-/** The number of lines of the wire that are drawn. */
-const MOST_LINES = 300;
+import { MOST_FRAMES } from "./session.js";
+import { MOST_CALLBACKS, MOST_ENTRIES } from "./wire.js";
+
 const LINKS = ["client", "wrapper", "gateway"];
 
 export const byId = (id) => document.getElementById(id);
@@ -46,8 +47,20 @@ export const world = (state, selected, select) => {
   byId("sessions").replaceChildren(...items);
 };
 
-/** Draws the links of a session. `release` is called with a tag. */
+/** Says how much is kept. */
+export const limits = () => {
+  byId("frames-limit").textContent = `the last ${MOST_FRAMES} frames`;
+  byId("wire-limit").textContent = `the last ${MOST_ENTRIES} entries`;
+  byId("callbacks-limit").textContent = `the last ${MOST_CALLBACKS}`;
+};
+
+/** Draws the wrapper and the links of a session. `release` is called with a tag. */
 export const links = (state, release) => {
+  const { isUp } = state.wrapper;
+  byId("wrapper-process").textContent = isUp ? "up" : "down";
+  byId("wrapper-process").className = isUp ? "state" : "state down";
+  byId("crash-wrapper").disabled = !isUp;
+  byId("restart-wrapper").disabled = isUp;
   for (const link of LINKS) {
     const place = document.querySelector(`[data-link="${link}"]`);
     const isCut = state.cut[link];
@@ -85,30 +98,19 @@ export const session = (shown) => {
   }));
 };
 
-/** Draws what happened on the wire in a session, with its callbacks and the state of its wrapper. */
-export const wire = (entries) => {
-  const lines = entries.slice(-MOST_LINES).map(({ record, text }) => {
+/** Draws what passed on the wire of a session, with its callbacks and the state of its wrapper. */
+export const wire = ({ entries, callbacks, isWrapperConnected }) => {
+  const lines = entries.map(({ record, text }) => {
     const line = row((record.at_us / 1e6).toFixed(3), record.party, text);
     if (record.party === "world") line.className = "fault";
     return line;
   });
   fill(byId("wire"), lines);
-  const items = callbacks(entries);
-  byId("callbacks").replaceChildren(...(items.length > 0 ? items : [element("li", { textContent: "none yet" })]));
-  const sockets = entries.filter(({ record }) => record.party === "wrapper" && record.saw?.startsWith("socket-"));
-  const last = sockets.at(-1)?.record.saw;
-  byId("wrapper-state").textContent = last === "socket-opened" ? "wrapper connected" : "wrapper not connected";
-};
-
-/** The requests to the receiver, each with its answer. */
-const callbacks = (entries) => {
-  const ofReceiver = entries.map(({ record }) => record).filter(({ party }) => party === "receiver");
-  return ofReceiver.filter(({ saw }) => saw === "request-received").map(({ exchange, body }) => {
-    const answer = ofReceiver.find((record) => record.saw === "reply-sent" && record.exchange === exchange);
-    const text = body.lastAssistantMessageText ?? body.errorMessage ?? "";
-    return element("li", {},
+  const items = callbacks.map(({ body, status }) =>
+    element("li", {},
       element("b", { className: body.status === "completed" ? "badge" : "badge error", textContent: body.status }),
-      ` ${text} `,
-      element("small", { textContent: answer ? `answered ${answer.status}` : "no answer" }));
-  });
+      ` ${body.lastAssistantMessageText ?? body.errorMessage ?? ""} `,
+      element("small", { textContent: status === null ? "no answer" : `answered ${status}` })));
+  byId("callbacks").replaceChildren(...(items.length > 0 ? items : [element("li", { textContent: "none yet" })]));
+  byId("wrapper-state").textContent = isWrapperConnected ? "wrapper connected" : "wrapper not connected";
 };

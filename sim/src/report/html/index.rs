@@ -7,15 +7,15 @@ use turnstile_judge::oracle::ORACLES;
 use turnstile_judge::rules;
 
 use super::compare::Comparison;
-use super::play::PlayPage;
+use super::play::{FindingView, PlayPage};
 use crate::report::json::{Counts, JsonReport, SkipReport};
 
 /// The kind of findings that no rule for all runs reports.
 const OF_SCRIPTS: &str = "failed steps and expectations";
 const ABOUT_SCRIPTS: &str = "What single scripts expect.";
 
-/// How many plays of a kind of finding are listed.
-const LISTED: usize = 12;
+/// How many scenarios of a kind of finding are listed.
+const LISTED: usize = 8;
 
 /// The content of the index, beside the plays.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,10 @@ pub(super) struct Index<'a> {
     seams: BTreeSet<&'a str>,
     surfaces: BTreeSet<&'a str>,
     mutants: BTreeSet<&'a str>,
+    /// Whether plays of a scenario differ in their seeds.
+    with_seed: bool,
+    /// The plays, failed ones first.
+    plays: Vec<&'a PlayPage>,
     /// The names of violated rules.
     rules: BTreeSet<&'a str>,
     comparison: Option<Comparison>,
@@ -43,9 +47,19 @@ struct Group<'a> {
     /// The rule, or the title of the script.
     about: &'a str,
     text: &'a str,
+    /// The number of plays.
     count: usize,
-    plays: Vec<&'a PlayPage>,
+    /// Scenarios, the one that is read fastest first.
+    scenarios: Vec<Listed<'a>>,
+    /// The number of further scenarios.
     more: usize,
+}
+
+/// A scenario with its plays.
+#[derive(Debug, Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    plays: Vec<&'a PlayPage>,
 }
 
 /// The rules of a section of the protocol.
@@ -76,6 +90,7 @@ impl<'a> Index<'a> {
         plays: &'a [PlayPage],
         json: &'a JsonReport,
         comparison: Option<Comparison>,
+        with_seed: bool,
     ) -> Self {
         let wall: u64 = json.plays.iter().map(|play| play.wall_us).sum();
         let mut skips: BTreeMap<&str, Vec<&SkipReport>> = BTreeMap::new();
@@ -94,6 +109,8 @@ impl<'a> Index<'a> {
             seams: plays.iter().map(|play| &*play.seam).collect(),
             surfaces: plays.iter().map(|play| play.surface).collect(),
             mutants: plays.iter().filter_map(|play| play.mutant.as_deref()).collect(),
+            with_seed,
+            plays: failed_first(plays),
             rules: findings
                 .filter(|finding| finding.line.is_none())
                 .map(|finding| &*finding.rule)
@@ -103,38 +120,77 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The findings of all plays by kind, the most frequent first.
+/// The plays in their order, but failed ones first.
+fn failed_first(plays: &[PlayPage]) -> Vec<&PlayPage> {
+    let mut plays: Vec<&PlayPage> = plays.iter().collect();
+    plays.sort_by_key(|play| matches!(play.status, "passed" | "expected"));
+    plays
+}
+
+/// The findings of all plays by kind. Rules for all runs come first, because they name what went wrong, and of these the
+/// most frequent ones.
 fn groups(plays: &[PlayPage]) -> Vec<Group<'_>> {
-    let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
-    for play in plays {
-        let mut kinds = BTreeSet::new();
-        for finding in &play.findings {
-            let (name, about) = match finding.line {
-                Some(_) => (OF_SCRIPTS, ABOUT_SCRIPTS),
-                None => (&*finding.rule, &*finding.expected),
+    let mut groups: BTreeMap<&str, (Group, Vec<&PlayPage>)> = BTreeMap::new();
+    let mut failed: Vec<&PlayPage> = plays.iter().filter(|play| !play.findings.is_empty()).collect();
+    // What else went wrong, and a long run, distract from the kind of finding.
+    failed.sort_by_key(|play| (kinds(play).len(), play.events));
+    for play in failed {
+        for (name, finding) in kinds(play) {
+            let about = match finding.line {
+                Some(_) => ABOUT_SCRIPTS,
+                None => &*finding.expected,
             };
-            if !kinds.insert(name) {
-                continue;
-            }
-            let group = groups.entry(name).or_insert_with(|| Group {
-                name,
-                about,
-                text: &finding.actual,
-                count: 0,
-                plays: Vec::new(),
-                more: 0,
+            let (group, plays) = groups.entry(name).or_insert_with(|| {
+                let group = Group {
+                    name,
+                    about,
+                    text: &finding.actual,
+                    count: 0,
+                    scenarios: Vec::new(),
+                    more: 0,
+                };
+                (group, Vec::new())
             });
             group.count += 1;
-            if group.plays.len() < LISTED {
-                group.plays.push(play);
-            } else {
-                group.more += 1;
-            }
+            plays.push(play);
         }
     }
-    let mut groups: Vec<Group> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    let mut groups: Vec<Group> = groups
+        .into_values()
+        .map(|(group, plays)| listed(group, plays))
+        .collect();
+    groups.sort_by_key(|group| (group.name == OF_SCRIPTS, std::cmp::Reverse(group.count)));
     groups
+}
+
+/// The kinds of findings of a play, each with the first such finding.
+fn kinds(play: &PlayPage) -> BTreeMap<&str, &FindingView> {
+    let mut kinds = BTreeMap::new();
+    for finding in &play.findings {
+        let name = finding.line.map_or(&*finding.rule, |_| OF_SCRIPTS);
+        kinds.entry(name).or_insert(finding);
+    }
+    kinds
+}
+
+/// A group with the scenarios of its plays, in the order of their first plays.
+fn listed<'a>(mut group: Group<'a>, plays: Vec<&'a PlayPage>) -> Group<'a> {
+    for play in plays {
+        match group
+            .scenarios
+            .iter_mut()
+            .find(|listed| listed.name == play.scenario)
+        {
+            Some(listed) => listed.plays.push(play),
+            None => group.scenarios.push(Listed {
+                name: &play.scenario,
+                plays: vec![play],
+            }),
+        }
+    }
+    group.more = group.scenarios.len().saturating_sub(LISTED);
+    group.scenarios.truncate(LISTED);
+    group
 }
 
 fn sections(plays: &[PlayPage]) -> Vec<Section> {

@@ -5,14 +5,16 @@
 //! | `play` | the page of one play |
 //! | `index` | the list of plays, findings by kind, skipped scenarios, rules of the protocol |
 //! | `compare` | differences from an earlier report |
+//! | `prose` | texts of rules and findings as HTML |
 //! | `pages/` | templates, style and scripts |
 //!
 //! A folder has everything: pages load their data from files beside them, and nothing else. A single file has the index
-//! and the plays without timelines.
+//! and the plays, and timelines and wire logs as far as it has room for them.
 
 mod compare;
 mod index;
 mod play;
+mod prose;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,8 +28,10 @@ use minijinja::{Environment, Value, context};
 use self::compare::{Comparison, compare};
 use self::index::Index;
 use self::play::PlayPage;
+use self::prose::prose;
 use super::event::{Event, Reporter};
 use super::json::JsonReport;
+use super::packed::{Packer, packed};
 use super::timeline;
 use crate::suite::Played;
 
@@ -43,17 +47,21 @@ const TEMPLATES: [(&str, &str); 6] = [
 const STYLE: &str = include_str!("pages/style.css");
 const INDEX_SCRIPT: &str = include_str!("pages/index.js");
 const PLAY_SCRIPT: &str = include_str!("pages/play.js");
+/// Where a single file has the data of plays.
+const DATA_PLACE: &str = "<!-- data -->\n";
+/// The room for packed timelines and wire logs in a single file, in bytes.
+const MOST_DATA: usize = 6_000_000;
 
 /// Collects the plays of a run.
 #[derive(Debug, Default)]
 pub struct HtmlReport {
     with_seed: bool,
-    is_single: bool,
     /// The command that made the report, or another name of the run.
     name: String,
     earlier: Option<String>,
     plays: Vec<PlayPage>,
     slugs: BTreeSet<String>,
+    packer: Packer,
     json: JsonReport,
 }
 
@@ -72,12 +80,6 @@ impl HtmlReport {
         self
     }
 
-    /// Leaves out what a single file has no place for.
-    pub fn for_single_file(mut self) -> Self {
-        self.is_single = true;
-        self
-    }
-
     /// Compares the run with the text of an earlier JSON report.
     pub fn compared_with(mut self, earlier: Option<String>) -> Self {
         self.earlier = earlier;
@@ -87,7 +89,7 @@ impl HtmlReport {
     fn add(&mut self, played: &Played, replay: &str) {
         let name = super::name_of_play(&played.play, self.with_seed);
         let slug = self.slug(&name);
-        let page = PlayPage::of(played, replay, [name, slug], !self.is_single);
+        let page = PlayPage::of(played, replay, [name, slug], &mut self.packer);
         self.plays.push(page);
     }
 
@@ -127,7 +129,13 @@ impl HtmlReport {
     }
 
     fn index(&self) -> Index<'_> {
-        Index::of(&self.name, &self.plays, &self.json, self.comparison())
+        Index::of(
+            &self.name,
+            &self.plays,
+            &self.json,
+            self.comparison(),
+            self.with_seed,
+        )
     }
 
     /// Writes the pages into a folder that exists.
@@ -146,41 +154,84 @@ impl HtmlReport {
         }
         fs::write(folder.join("style.css"), STYLE)?;
         fs::write(folder.join("index.js"), INDEX_SCRIPT)?;
-        fs::write(folder.join("play.js"), [timeline::UNPACK, PLAY_SCRIPT].concat())?;
-        fs::write(folder.join("timeline.html"), timeline::shell())?;
+        fs::write(folder.join("play.js"), self.play_script())?;
+        let timeline = timeline::shell(&self.packer.beginning());
+        fs::write(folder.join("timeline.html"), timeline)?;
         for play in &self.plays {
             let page = templates.filled(
                 "play_page.html",
                 context! { play => Value::from(Serde(play)), is_single => false },
             )?;
             fs::write(folder.join("plays").join(format!("{}.html", play.slug)), page)?;
-            if play.has_timeline() {
+            if play.has_data {
                 // A page that was opened from a disk may load scripts, but no other files.
                 let data = format!("turnstileData(\"{}\");\n", play.data);
                 fs::write(folder.join("data").join(format!("{}.js", play.slug)), data)?;
             }
         }
         let index = Value::from(Serde(self.index()));
-        let plays = Value::from(Serde(&self.plays));
-        let page = templates.filled("index.html", context! { index, plays, is_single => false })?;
+        let page = templates.filled("index.html", context! { index, is_single => false })?;
         fs::write(folder.join("index.html"), page)?;
         let mut json = serde_json::to_vec_pretty(&self.json)?;
         json.push(b'\n');
         fs::write(folder.join("report.json"), json)
     }
 
-    /// Writes one page with the index and all plays, without timelines.
+    /// Writes one page with the index and all plays, with the timelines and wire logs of as many as it has room for: of
+    /// failed ones first.
     ///
     /// # Errors
     ///
     /// If the writer fails.
-    pub fn write_file(&self, out: &mut dyn io::Write) -> io::Result<()> {
+    pub fn write_file(mut self, out: &mut dyn io::Write) -> io::Result<()> {
+        self.keep_data_of_at_most(MOST_DATA);
         let style = Value::from_safe_string(STYLE.to_owned());
-        let script = Value::from_safe_string(INDEX_SCRIPT.to_owned());
+        // A timeline in place of this page has constants with the same names, so these are in a block.
+        let script = format!("\"use strict\";\n{{\n{}{INDEX_SCRIPT}}}\n", self.play_script());
+        let script = Value::from_safe_string(script);
         let index = Value::from(Serde(self.index()));
         let plays = Value::from(Serde(&self.plays));
-        let context = context! { index, plays, is_single => true, style, script };
-        out.write_all(Templates::new().filled("index.html", context)?.as_bytes())
+        let without_data = self
+            .plays
+            .iter()
+            .filter(|play| play.events > 0 && !play.has_data)
+            .count();
+        let context = context! { index, plays, is_single => true, style, script, without_data };
+        let page = Templates::new().filled("index.html", context)?;
+        // No content can contain the place, because a tag or comment in it is escaped.
+        let (before, after) = page.split_once(DATA_PLACE).expect("the template has the place");
+        out.write_all(before.as_bytes())?;
+        for play in self.plays.iter().filter(|play| play.has_data) {
+            let PlayPage { slug, data, .. } = play;
+            writeln!(
+                out,
+                "<script type=\"text/plain\" id=\"data-{slug}\">{data}</script>"
+            )?;
+        }
+        let timeline = packed(&timeline::shell_in_page(&self.packer.beginning()));
+        writeln!(
+            out,
+            "<script type=\"text/plain\" id=\"timeline\">{timeline}</script>"
+        )?;
+        out.write_all(after.as_bytes())
+    }
+
+    /// Drops data of timelines that do not fit into so many bytes.
+    fn keep_data_of_at_most(&mut self, mut room: usize) {
+        let mut plays: Vec<&mut PlayPage> = self.plays.iter_mut().filter(|play| play.has_data).collect();
+        plays.sort_by_key(|play| play.findings.is_empty());
+        for play in plays {
+            match room.checked_sub(play.data.len()) {
+                Some(rest) => room = rest,
+                None => play.has_data = false,
+            }
+        }
+    }
+
+    /// The script of a page with plays.
+    fn play_script(&self) -> String {
+        let beginning = timeline::constant(&self.packer.beginning());
+        [timeline::UNPACK, &beginning, PLAY_SCRIPT].concat()
     }
 }
 
@@ -204,6 +255,7 @@ impl Templates {
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true);
         environment.set_syntax(syntax.build().expect("the delimiters are the usual ones"));
+        environment.add_filter("prose", |text: &str| Value::from_safe_string(prose(text)));
         for (name, text) in TEMPLATES {
             environment
                 .add_template(name, text)

@@ -1,10 +1,13 @@
 //! The page of one play: what a template shows of it, and the data of its timeline.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use turnstile_judge::rules::RuleId;
+use turnstile_scenarios::Surface;
 
 use crate::report::finding::LabelledFinding;
-use crate::report::packed::packed;
+use crate::report::packed::Packer;
 use crate::report::picture::Picture;
 use crate::report::sequence::{Row, rows};
 use crate::report::source::Source;
@@ -24,6 +27,10 @@ pub(super) struct PlayPage {
     pub slug: String,
     /// Its name in the list of plays.
     pub name: String,
+    /// The same without the mutant.
+    pub short_name: String,
+    /// The id of the scenario, which other surfaces, seeds and mutants share.
+    pub scenario: String,
     pub title: String,
     pub about: String,
     pub seam: String,
@@ -41,15 +48,17 @@ pub(super) struct PlayPage {
     pub error: Option<String>,
     /// What a baseline says of it.
     pub standing: Option<String>,
+    /// The findings, each once, those of rules for all runs first.
     pub findings: Vec<FindingView>,
+    /// The rules of the protocol that failed steps and expectations check, without those of other findings.
+    pub checked: Vec<RuleView>,
     pub warnings: Vec<FindingView>,
     /// The ids of the rules that the script names.
     pub rules: Vec<String>,
     pub file: String,
     pub source: Vec<SourceLine>,
-    /// Whether the page itself has the script. Of a play that passed it is in the data of the timeline alone, which keeps
-    /// reports of many plays small.
-    pub has_own_source: bool,
+    /// Whether the report has the data of its timeline.
+    pub has_data: bool,
     pub is_generated: bool,
     pub sequence: Vec<Row>,
     /// The number of events in the timeline.
@@ -62,6 +71,8 @@ pub(super) struct PlayPage {
 /// A finding with what was expected.
 #[derive(Debug, Serialize)]
 pub(super) struct FindingView {
+    /// Its place among all findings, which the timeline shows.
+    pub index: usize,
     pub rule: String,
     pub line: Option<usize>,
     /// Seconds since the start.
@@ -74,7 +85,7 @@ pub(super) struct FindingView {
 }
 
 /// A rule of the protocol.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct RuleView {
     pub id: String,
     pub text: String,
@@ -89,26 +100,26 @@ pub(super) struct SourceLine {
 }
 
 impl PlayPage {
-    /// The page of a play. `with_timeline` packs the data of its timeline too.
-    pub fn of(played: &Played, replay: &str, [name, slug]: [String; 2], with_timeline: bool) -> Self {
+    /// The page of a play. `packer` packs the data of its timeline.
+    pub fn of(played: &Played, replay: &str, [name, slug]: [String; 2], packer: &mut Packer) -> Self {
         let entry = played.play.entry;
         let scenario = &entry.scenario;
         let source = Source::of(entry);
         let verdict = played.verdict.as_ref().ok();
-        let view = |finding: LabelledFinding| FindingView::of(&finding, &source);
-        let findings: Vec<FindingView> = verdict
-            .into_iter()
-            .flat_map(LabelledFinding::all)
-            .map(view)
+        let findings = verdict.into_iter().flat_map(LabelledFinding::by_cause);
+        let findings: Vec<FindingView> = findings
+            .map(|(index, finding)| FindingView::of(index, &finding, &source))
             .collect();
         let heading = Heading::of(&played.play, replay);
         let (sequence, data, events) = verdict.map_or_else(Default::default, |verdict| {
-            drawn(verdict, &heading, &source, played, with_timeline)
+            drawn(verdict, &heading, &source, played, packer)
         });
         let number = |seconds: f64| format!("{seconds:.3}");
         Self {
             slug,
+            short_name: short_name(&name, played),
             name,
+            scenario: scenario_of(&entry.id, scenario.api.first()),
             title: scenario.title.clone(),
             about: scenario.about.clone(),
             seam: name_of_seam(scenario.seam),
@@ -124,12 +135,14 @@ impl PlayPage {
             warnings: verdict
                 .into_iter()
                 .flat_map(LabelledFinding::warnings)
-                .map(view)
+                .enumerate()
+                .map(|(index, warning)| FindingView::of(index, &warning, &source))
                 .collect(),
             rules: scenario.rules.iter().map(|rule| rule.value.to_string()).collect(),
             file: entry.path.display().to_string(),
             source: source_lines(&source, &findings),
-            has_own_source: data.is_empty() || !findings.is_empty(),
+            has_data: !data.is_empty(),
+            checked: checked(&findings),
             is_generated: source.is_generated,
             sequence,
             findings,
@@ -137,11 +150,35 @@ impl PlayPage {
             data,
         }
     }
+}
 
-    /// Whether its run can be drawn.
-    pub fn has_timeline(&self) -> bool {
-        !self.data.is_empty()
-    }
+/// The name of a play without its mutant.
+fn short_name(name: &str, played: &Played) -> String {
+    let mutant = played.play.options.subject.mutant();
+    let end = mutant.map(|mutant| format!(" (breaking {mutant})"));
+    let short = end.and_then(|end| name.strip_suffix(&end));
+    short.unwrap_or(name).to_owned()
+}
+
+/// The id of a scenario without its surface.
+fn scenario_of(id: &str, surface: Surface) -> String {
+    let base = id.strip_suffix(&format!(" ({surface})"));
+    base.unwrap_or(id).to_owned()
+}
+
+/// The rules that failed steps and expectations check, each once, without those of other findings.
+fn checked(findings: &[FindingView]) -> Vec<RuleView> {
+    let of_rules = findings.iter().filter(|finding| finding.line.is_none());
+    let mut shown: BTreeSet<&str> = of_rules
+        .flat_map(|finding| &finding.protocol)
+        .map(|rule| &*rule.id)
+        .collect();
+    let of_scripts = findings.iter().filter(|finding| finding.line.is_some());
+    of_scripts
+        .flat_map(|finding| &finding.protocol)
+        .filter(|rule| shown.insert(&rule.id))
+        .cloned()
+        .collect()
 }
 
 fn drawn(
@@ -149,7 +186,7 @@ fn drawn(
     heading: &Heading,
     source: &Source,
     played: &Played,
-    with_timeline: bool,
+    packer: &mut Packer,
 ) -> (Vec<Row>, String, usize) {
     let picture = Picture::of(verdict);
     let sequence = rows(
@@ -159,14 +196,8 @@ fn drawn(
     );
     let events = picture.events.len();
     let scenario = &played.play.entry.scenario;
-    let data = if with_timeline {
-        packed(&timeline::Data::to_pack(
-            verdict, picture, heading, source, scenario,
-        ))
-    } else {
-        String::new()
-    };
-    (sequence, data, events)
+    let data = timeline::Data::to_pack(verdict, picture, heading, source, scenario);
+    (sequence, packer.pack(&data), events)
 }
 
 fn source_lines(source: &Source, findings: &[FindingView]) -> Vec<SourceLine> {
@@ -194,8 +225,9 @@ fn status(played: &Played) -> &'static str {
 }
 
 impl FindingView {
-    fn of(finding: &LabelledFinding, source: &Source) -> Self {
+    fn of(index: usize, finding: &LabelledFinding, source: &Source) -> Self {
         Self {
+            index,
             rule: finding.rule.clone(),
             line: finding.line(),
             at: format!("{:.6}", finding.at.as_secs_f64()),

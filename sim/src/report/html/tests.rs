@@ -74,13 +74,30 @@ fn a_folder_has_an_index_and_a_page_and_data_for_each_play() {
 }
 
 #[test]
-fn a_single_file_has_all_plays_without_timelines() {
-    let mut out = Vec::new();
-    report()
-        .for_single_file()
-        .write_file(&mut out)
-        .expect("memory can be written to");
-    let page = String::from_utf8(out).expect("a page is UTF-8");
+fn a_single_file_has_all_plays_and_the_timelines_that_fit() {
+    let page_of = |report: HtmlReport| {
+        let mut out = Vec::new();
+        report.write_file(&mut out).expect("memory can be written to");
+        String::from_utf8(out).expect("a page is UTF-8")
+    };
+    let page = page_of(report());
+    for slug in ["suite-turn-some", "suite-turn-some-2"] {
+        assert!(page.contains(&format!("id=\"data-{slug}\"")), "{slug}");
+        assert!(page.contains(&format!("#timeline={slug}")), "{slug}");
+    }
+    assert!(!page.contains("has no room"));
+    let mut large = report();
+    large.keep_data_of_at_most(large.plays[1].data.len());
+    assert!(
+        !large.plays[0].has_data && large.plays[1].has_data,
+        "the failed one is kept"
+    );
+    let shortened = page_of(large);
+    assert!(
+        shortened.contains("no room for the timelines and wire logs of 1 plays"),
+        "{shortened}"
+    );
+    assert!(!shortened.contains("id=\"data-suite-turn-some\""));
     assert!(page.contains("id=\"play-suite-turn-some-2\""), "{page}");
     for part in ["timeline.html", "turnstile\" src=", "<link"] {
         assert!(!page.contains(part), "it loads {part}");
@@ -114,4 +131,35 @@ fn a_finding_with_another_seed_and_title_is_the_same() {
         (1, 0, 0)
     );
     assert!(HtmlReport::check_earlier("{}").is_err());
+}
+
+#[test]
+fn the_index_names_each_scenario_once_and_begins_with_the_plainest_failure() {
+    let one = |expect: &str, id: &str, surface: &str| {
+        let mut entry = entry("- start: { as: first, say: echo:one }", expect);
+        entry.id = format!("suite/turn/{id}{surface}");
+        entry
+    };
+    let seven = "- callbacks: 7";
+    let entries = [
+        one("- callbacks: 1", "good", ""),
+        one(seven, "bad", ""),
+        one(seven, "bad", " (legacy)"),
+    ];
+    let mut report = HtmlReport::new("turnstile run".to_owned());
+    for entry in &entries {
+        add(&mut report, played(entry, 0), "again");
+    }
+    report.plays[2].scenario = "suite/turn/bad".to_owned();
+    report.plays[2].events -= 1;
+    let index = serde_json::to_value(report.index()).expect("it is plain data");
+    let group = &index["groups"][0];
+    assert_eq!(group["count"], 2);
+    assert_eq!(group["scenarios"].as_array().map(Vec::len), Some(1));
+    let slugs: Vec<_> = [0, 1]
+        .map(|place| &group["scenarios"][0]["plays"][place]["slug"])
+        .into();
+    assert_eq!(slugs, ["suite-turn-bad-legacy", "suite-turn-bad"]);
+    let listed: Vec<_> = [0, 1, 2].map(|place| &index["plays"][place]["status"]).into();
+    assert_eq!(listed, ["failed", "failed", "passed"]);
 }

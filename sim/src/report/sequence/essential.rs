@@ -132,7 +132,7 @@ fn weight(observation: &Observation, party: &str, picture: &Picture, arrow: &Arr
     }
 }
 
-fn look_of(arrow: &Arrow, kind: EventKind) -> Look {
+pub(super) fn look_of(arrow: &Arrow, kind: EventKind) -> Look {
     let is_trouble =
         arrow.fate == Fate::Lost || (kind == EventKind::Trouble && arrow.kind == ArrowKind::Open);
     match (arrow.kind, is_trouble) {
@@ -194,7 +194,7 @@ fn order(picture: &Picture, step: &str) -> Option<Shape> {
 }
 
 /// A headline without the words that the arrow already shows.
-fn short(headline: &str) -> &str {
+pub(super) fn short(headline: &str) -> &str {
     ["POST /", "GET /", "POST "]
         .into_iter()
         .find_map(|start| headline.strip_prefix(start))

@@ -3,10 +3,11 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `essential` | selects events, with their importance |
+//! | `essential`, `named` | selects events, with their importance; events at the times that findings name |
 //! | `text` | the sequence as lines of text |
 
 mod essential;
+mod named;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use turnstile_judge::parties::SERVER;
 
 use self::essential::{essential, moments};
+use self::named::NamedTimes;
 pub(crate) use self::text::lines_up_to_finding;
 pub(super) use self::text::{Row, rows};
 use super::finding::LabelledFinding;
@@ -96,23 +98,35 @@ pub(super) struct Sequence<'a> {
 impl<'a> Sequence<'a> {
     /// The whole run in at most `limit` lines with one for each participant, unless its findings need more.
     pub fn of(verdict: &Verdict, picture: &'a Picture, limit: usize) -> Self {
-        let findings: Vec<LabelledFinding> = LabelledFinding::all(verdict).take(FINDINGS).collect();
-        let mut sequence = Self::between(picture, verdict.inspection_start, findings, limit);
-        sequence.shorten(verdict.findings.len().saturating_sub(FINDINGS));
+        let mut findings: Vec<LabelledFinding> = LabelledFinding::folded(verdict)
+            .into_iter()
+            .map(|(_, finding)| finding)
+            .collect();
+        let further = findings.len().saturating_sub(FINDINGS);
+        findings.truncate(FINDINGS);
+        let mut sequence = Self::between(verdict, picture, verdict.inspection_start, findings, limit);
+        sequence.shorten(further);
         sequence
     }
 
     /// The run up to its first finding, without findings.
     fn up_to_finding(verdict: &Verdict, picture: &'a Picture, limit: usize) -> Self {
         let end = verdict.records_up_to_finding();
-        let mut sequence = Self::between(picture, end, Vec::new(), limit);
+        let mut sequence = Self::between(verdict, picture, end, Vec::new(), limit);
         sequence.shorten(0);
         sequence
     }
 
     /// The lines of the first `end` records and of the findings.
-    fn between(picture: &'a Picture, end: usize, findings: Vec<LabelledFinding>, limit: usize) -> Self {
+    fn between(
+        verdict: &Verdict,
+        picture: &'a Picture,
+        end: usize,
+        findings: Vec<LabelledFinding>,
+        limit: usize,
+    ) -> Self {
         let mut lines = Vec::new();
+        let mut named = NamedTimes::of(verdict);
         let mut omitted = 0;
         let mut findings = findings.into_iter().peekable();
         let mut times: BTreeMap<(Shape, String), usize> = BTreeMap::new();
@@ -123,6 +137,9 @@ impl<'a> Sequence<'a> {
             }
             let mut new_lines = moments(picture, index);
             new_lines.extend(essential(picture, event));
+            if new_lines.is_empty() {
+                new_lines.extend(named.line(event));
+            }
             if new_lines.is_empty() && event.lane.is_some() && !arrivals.contains(&index) {
                 omitted += 1;
             }

@@ -282,9 +282,9 @@ class Drawing {
 
   /** Faults without a duration: connections that were reset, finished or silenced. */
   strike(world, y) {
-    if (!["reset", "finished", "silenced"].includes(world.event)) return;
+    if (world.fault?.affects !== "connections") return;
     const place = (name) => this.columns.lanes.get(this.shown.laneOf(name));
-    const [from, to] = [place(world.from), place(world.to)];
+    const [from, to] = [place(world.fault.from), place(world.fault.to)];
     if (from === undefined || to === undefined) return;
     const middle = (from + to) / 2;
     this.trace("strike", `M${from} ${y}H${to}`);

@@ -191,7 +191,9 @@ function writeAddress() {
   if (isReading) return;
   const kept = new URLSearchParams();
   const known = new URLSearchParams(location.hash.slice(1));
-  if (known.has("play")) kept.set("play", known.get("play"));
+  for (const name of ["play", "timeline"]) {
+    if (known.has(name)) kept.set(name, known.get(name));
+  }
   const row = shown.axis.rows[shown.selected];
   if (row?.event !== undefined) kept.set("event", row.event);
   if (row?.finding !== undefined) kept.set("finding", row.finding);

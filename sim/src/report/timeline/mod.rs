@@ -30,9 +30,9 @@ use turnstile_scenarios::{Entry, Scenario};
 
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
-use super::packed::packed;
+use super::packed::{Beginning, Packer, packed};
 use super::picture::{
-    Arrow, Event as PictureEvent, EventKind, FaultSpan, Lanes, Message, Picture, microseconds,
+    ArrowKind, Event as PictureEvent, EventKind, Fate, FaultSpan, Lanes, Message, Picture, microseconds,
 };
 use super::source::Source;
 use super::{Heading, worth_showing};
@@ -67,6 +67,9 @@ const LONG: usize = 2000;
 const STARTER: &str = include_str!("starter.js");
 /// Loads the packed data of one of many runs.
 const LOADER: &str = include_str!("loader.js");
+/// Takes the packed data that a page has left, and goes back to that page when the address changes.
+const IN_PAGE: &str =
+    "addEventListener(\"hashchange\", () => location.reload());\nturnstileData(turnstileRun);\n";
 /// Has the packed data of the only run.
 const PACKED_DATA: &str = "packed";
 
@@ -134,7 +137,7 @@ pub(super) struct Data<'a> {
     lanes: Lanes,
     messages: Vec<Message>,
     faults: Vec<FaultSpan>,
-    events: Vec<EventData<'a>>,
+    events: Events<'a>,
     /// What the records of the events say beside time and party, [`CHUNK`] in each element.
     payloads: Vec<Payload<'a>>,
     /// The lines of the script.
@@ -161,22 +164,51 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// An event, without its record.
-#[derive(Serialize)]
-struct EventData<'a> {
-    lane: Option<usize>,
-    kind: EventKind,
-    headline: String,
-    detail: String,
-    messages: Vec<usize>,
-    arrow: Option<Arrow>,
-    at_us: u64,
-    party: &'a str,
+/// The parts of an arrow: from, to, kind, fate, and the event of the arrival.
+type ArrowParts = (usize, usize, ArrowKind, Fate, Option<usize>);
+
+/// The events without their records. Each field is in a list of its own, which compresses better than a list of events.
+#[derive(Default, Serialize)]
+struct Events<'a> {
+    lane: Vec<Option<usize>>,
+    kind: Vec<EventKind>,
+    headline: Vec<String>,
+    detail: Vec<String>,
+    messages: Vec<Vec<usize>>,
+    arrow: Vec<Option<ArrowParts>>,
+    at_us: Vec<u64>,
+    party: Vec<&'a str>,
     /// The line of a step; 0 for everything else.
-    line: u32,
+    line: Vec<u32>,
     /// A change of the world.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    world: Option<&'a WorldEvent>,
+    world: Vec<Option<&'a WorldEvent>>,
+}
+
+impl<'a> Events<'a> {
+    fn of(events: Vec<PictureEvent<'a>>, lines: Vec<u32>) -> Self {
+        let mut lists = Self {
+            line: lines,
+            ..Self::default()
+        };
+        for event in events {
+            lists.lane.push(event.lane);
+            lists.kind.push(event.kind);
+            lists.headline.push(event.headline);
+            lists.detail.push(event.detail);
+            lists.messages.push(event.messages);
+            let arrow = event.arrow;
+            lists
+                .arrow
+                .push(arrow.map(|arrow| (arrow.from, arrow.to, arrow.kind, arrow.fate, arrow.arrives)));
+            lists.at_us.push(microseconds(event.record.at));
+            lists.party.push(&event.record.party);
+            lists.world.push(match &event.record.what {
+                What::World(event) => Some(event),
+                _ => None,
+            });
+        }
+        lists
+    }
 }
 
 /// A finding.
@@ -231,21 +263,6 @@ impl<'a> Data<'a> {
         });
         let findings = findings.collect();
         let lines = source.lines_of(&verdict.trace, scenario);
-        let event = |(event, line): (PictureEvent<'a>, u32)| EventData {
-            at_us: microseconds(event.record.at),
-            party: &event.record.party,
-            world: match &event.record.what {
-                What::World(event) => Some(event),
-                _ => None,
-            },
-            line,
-            lane: event.lane,
-            kind: event.kind,
-            headline: event.headline,
-            detail: event.detail,
-            messages: event.messages,
-            arrow: event.arrow,
-        };
         Self {
             title: heading.title,
             id: heading.id,
@@ -259,7 +276,7 @@ impl<'a> Data<'a> {
             lanes: picture.lanes,
             messages: picture.messages,
             faults: picture.faults,
-            events: picture.events.into_iter().zip(lines).map(event).collect(),
+            events: Events::of(picture.events, lines),
             payloads: verdict
                 .trace
                 .records()
@@ -281,7 +298,8 @@ pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
         let data = packed(&data);
         let begin = format!("turnstileData(document.getElementById(\"{PACKED_DATA}\").textContent);\n");
         let data = format!("<script type=\"text/plain\" id=\"{PACKED_DATA}\">{data}</script>\n");
-        return filled([STYLE, "", &(data + &started_by(&begin))]);
+        let starter = started_by(&begin, &Packer::default().beginning());
+        return filled([STYLE, "", &(data + &starter)]);
     }
     let code = SCRIPTS.concat();
     filled([
@@ -292,18 +310,30 @@ pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
 }
 
 /// The scripts as a text, and a script that starts them with packed data, which `begin` brings.
-fn started_by(begin: &str) -> String {
+fn started_by(begin: &str, beginning: &Beginning) -> String {
     let code = SCRIPTS.concat();
+    let beginning = constant(beginning);
     format!(
         "<script type=\"text/plain\" id=\"code\">\n{code}</script>\n\
-         <script nonce=\"turnstile\">\n{UNPACK}{STARTER}{begin}</script>"
+         <script nonce=\"turnstile\">\n{UNPACK}{beginning}{STARTER}{begin}</script>"
     )
+}
+
+/// A script with the beginning that packed data share. Goes before scripts that unpack them.
+pub(super) fn constant(beginning: &Beginning) -> String {
+    let json = serde_json::to_string(beginning).expect("it is plain data");
+    format!("const BEGINNING = {json};\n")
 }
 
 /// A page for many runs: it loads the data of the run that its address names, such as `#play=suite-turn-cold`, from the
 /// folder `data` beside it.
-pub(super) fn shell() -> String {
-    filled([STYLE, "", &started_by(LOADER)])
+pub(super) fn shell(beginning: &Beginning) -> String {
+    filled([STYLE, "", &started_by(LOADER, beginning)])
+}
+
+/// A page for many runs that a page with their data opens in its own place. That page leaves the data in `turnstileRun`.
+pub(super) fn shell_in_page(beginning: &Beginning) -> String {
+    filled([STYLE, "", &started_by(IN_PAGE, beginning)])
 }
 
 /// JSON in which no tag and no comment can start, so that it is safe anywhere in a page.

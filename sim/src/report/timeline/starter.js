@@ -7,8 +7,8 @@ function runScript(fill) {
   document.body.append(script);
 }
 
-/** Takes the packed data of a run. */
+/** Takes the packed data of a run. `BEGINNING` is what all of them share. */
 async function turnstileData(text) {
-  document.getElementById("data").textContent = await inflated(text);
+  document.getElementById("data").textContent = await inflated(text, BEGINNING);
   runScript((script) => { script.textContent = document.getElementById("code").textContent; });
 }

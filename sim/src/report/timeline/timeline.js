@@ -12,7 +12,7 @@ window.addEventListener("error", (event) => {
   page.error.textContent = `This page is broken: ${event.message}`;
 });
 
-const run = JSON.parse(document.getElementById("data").textContent);
+const run = runOf(document.getElementById("data").textContent);
 
 /** The content of the drawing, selected by the filters in `choose`. */
 const shown = {

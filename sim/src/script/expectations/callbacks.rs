@@ -35,7 +35,8 @@ impl Checker<'_> {
             return self.wrong(Some(label), text);
         }
         let moments = requests.iter().map(|request| request.at);
-        if let Some((text, excess)) = time_mismatch(expected, moments, self.tolerance) {
+        let latency = self.history.context.profile.callback_latency;
+        if let Some((text, excess)) = time_mismatch(expected, moments, self.tolerance, latency) {
             return self.late(Some(label), excess, format!("the callback of `{label}` {text}"));
         }
         let delivered = requests.iter().find(|request| request.is_delivered())?;
@@ -134,11 +135,13 @@ fn request_mismatch(expected: &Callback, request: &CallbackRequest, prefix: &str
     })
 }
 
-/// Describes how the time of the first request differs from the expected one, with by how much it came too late.
+/// Describes how the time of the first request differs from the expected one, with by how much it came too late. The queue
+/// may delay it by the `latency` (R8.39).
 fn time_mismatch(
     expected: &Callback,
     mut moments: impl Iterator<Item = Duration>,
     tolerance: Duration,
+    latency: Duration,
 ) -> Option<(String, Duration)> {
     let [at, after, before] = [expected.at, expected.after, expected.before];
     if at.is_none() && after.is_none() && before.is_none() {
@@ -153,9 +156,9 @@ fn time_mismatch(
         Some((text, first.checked_sub(moment).unwrap_or(Duration::MAX)))
     };
     match (at, after, before) {
-        (Some(at), _, _) if first.abs_diff(*at) > tolerance => text("at", *at),
+        (Some(at), _, _) if first + tolerance < *at || first > *at + tolerance + latency => text("at", *at),
         (_, Some(after), _) if first < *after => text("after", *after),
-        (_, _, Some(before)) if first > *before => text("before", *before),
+        (_, _, Some(before)) if first > *before + latency => text("before", *before),
         _ => None,
     }
 }

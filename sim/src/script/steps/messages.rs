@@ -1,12 +1,11 @@
 //! Steps that create sessions, send messages, and query or interrupt sessions, on either surface (protocol §2).
 
-use http::Method;
 use serde_json::{Value, json};
 use turnstile_fault::is_default;
 use turnstile_scenarios::{
-    At, Body, Call, CallMethod, CallReply, CallbackTarget, Caller, Delete, Finalization, Form, IdMaker,
-    Initiate, Interrupt, MessageId, Prepare, Prompt, SendMessage, Session, SessionName, Spot, Start, Surface,
-    Update, has_field, text_with_ids,
+    At, Body, Call, CallReply, CallbackTarget, Caller, Delete, Finalization, Form, IdMaker, Initiate,
+    Interrupt, MessageId, Prepare, Prompt, SendMessage, Session, SessionName, Spot, Start, Surface, Update,
+    has_field, text_with_ids,
 };
 
 use super::requests::contains;
@@ -19,8 +18,6 @@ use crate::stage::identity::{Login, Right};
 
 /// `createdOnPlatform` of all sessions.
 const PLATFORM: &str = "turnstile";
-/// Read-only procedures, called with GET.
-const QUERIES: [&str; 3] = ["health", "getSession", "getLatestAssistantMessage"];
 /// Procedures without a session in their input.
 const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
 /// Procedures that name the session `sessionId`.
@@ -283,11 +280,6 @@ impl Player<'_> {
         {
             fields.entry(name).or_insert_with(|| json!(session));
         }
-        let method = match call.method {
-            Some(CallMethod::Get) => Method::GET,
-            None if QUERIES.contains(&procedure) && call.body.is_none() => Method::GET,
-            Some(CallMethod::Post) | None => Method::POST,
-        };
         let login = Login {
             user: self.user(&call.session),
             right: right(call.by),
@@ -298,7 +290,7 @@ impl Player<'_> {
         if names_session {
             self.stage.sandboxes.expect(&host);
         }
-        let answer = if method == Method::GET {
+        let answer = if call.is_query() {
             self.query(&client, procedure.to_owned(), input.clone(), login)?
         } else {
             let content = match call.body.as_ref().map(|body| &body.value) {

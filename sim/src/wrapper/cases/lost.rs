@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::role::STARTING;
 use crate::role::case::Step;
 use crate::role::rule::RoleRule;
 use crate::role::socket::Cut;
@@ -128,6 +129,8 @@ pub(super) async fn twice(stage: &mut Stage) -> Step {
 
 pub(super) async fn overflow(stage: &mut Stage) -> Step {
     let (id, socket) = stage.at_gate(1).await?;
+    // A busy machine needs its time for so many events.
+    stage.patience *= STARTING;
     let long = stage.session.message(2);
     stage.prompt(&long, &format!("__fake__:slow:{MANY}:0")).await?;
     let from = stage.lose_while_it_works(socket, Cut::Lost).await?;

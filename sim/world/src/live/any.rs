@@ -1,7 +1,6 @@
 //! The common interface of worlds for the world in real time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use turnstile_seams::{BoxFuture, Clock};
 
 use super::host::Host;
 use super::line::{Fate, Links};
-use super::{LiveWorld, Server};
+use super::{Cutoff, LiveWorld, Server};
 use crate::Stopped;
 use crate::any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction};
 use crate::condition::Condition;
@@ -23,8 +22,6 @@ use crate::streams::Streams;
 
 /// How often the world checks for events, by the machine's clock.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
-/// Tolerated delay of the machine, by its own clock: transmission, processing, and other load.
-const LATENESS: Duration = Duration::from_millis(150);
 
 impl AnyWorld for LiveWorld {
     fn clock(&self) -> Arc<dyn Clock> {
@@ -36,11 +33,15 @@ impl AnyWorld for LiveWorld {
     }
 
     fn timing_tolerance(&self) -> Duration {
-        LATENESS * self.setup.speed
+        self.setup.lateness * self.setup.speed
     }
 
     fn is_in_real_time(&self) -> bool {
         true
+    }
+
+    fn ignore_interruption(&mut self) {
+        self.setup.cutoff = Cutoff::default();
     }
 
     fn leaves_server_behind(&self) -> bool {
@@ -148,7 +149,7 @@ impl AnyWorld for LiveWorld {
         }
         loop {
             // Checked first: hosts that end because of the same signal did not fail.
-            if self.setup.interruption.load(Ordering::Relaxed) {
+            if self.setup.cutoff.is_reached() {
                 return Stopped::Interrupted;
             }
             self.perform_due();

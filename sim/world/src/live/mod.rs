@@ -17,9 +17,10 @@
 //!
 //! `any` implements the common interface of worlds, `host` is a party's thread, `network` the network as a
 //! party sees it, `line` one connection, `server` the process under test, `server_clock` its test clock, `jump`
-//! decides when the clocks are moved, `quiet` how long nothing has happened.
+//! decides when the clocks are moved, `quiet` how long nothing has happened, `cutoff` when runs end early.
 
 mod any;
+mod cutoff;
 mod doors;
 mod end;
 pub mod front;
@@ -35,7 +36,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,6 +47,7 @@ use turnstile_seams::real::{MachineClock, Pace};
 use turnstile_seams::test_clock::TestClock;
 use turnstile_seams::{Clock, Randomness, Seams};
 
+pub use self::cutoff::Cutoff;
 pub use self::doors::{Door, Doors};
 use self::host::{Host, Run};
 use self::network::{HostNetwork, SharedNetwork};
@@ -65,6 +66,9 @@ use super::streams::Streams;
 
 /// Authority of the front of all sandboxes.
 const FRONT: &str = "sandboxes:9000";
+
+/// The tolerated delay of a machine, unless another one is set.
+pub const LATENESS: Duration = Duration::from_millis(150);
 
 /// The server under test, and its environment.
 #[derive(Debug, Clone)]
@@ -89,10 +93,12 @@ pub struct LiveSetup {
     /// Authorities at which the server reaches parties of the harness, where they differ from the addresses
     /// that they listen on.
     pub reached_at: BTreeMap<String, String>,
-    /// When true, runs end with [`Stopped::Interrupted`](super::Stopped::Interrupted).
-    pub interruption: Arc<AtomicBool>,
+    /// When runs end with [`Stopped::Interrupted`](super::Stopped::Interrupted).
+    pub cutoff: Cutoff,
     /// How much faster than the machine's clock time passes for all parties.
     pub speed: u32,
+    /// Tolerated delay of the machine, by its own clock: transmission, processing, and other load.
+    pub lateness: Duration,
     /// Whether the world jumps over idle time, which needs a server with a test clock that no other world uses.
     pub jumps: bool,
 }

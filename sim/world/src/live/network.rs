@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -13,6 +15,11 @@ use turnstile_seams::{BoxFuture, ByteStream, Clock, Listener, Network};
 use super::end::End;
 use super::line::{Activity, Fate, Line, Links, ROOM, Ways, wait_for_opening};
 use crate::network::split;
+
+/// How long the port of a party that restarts may still be in use.
+const BUSY_AT_MOST: Duration = Duration::from_secs(5);
+/// The pause between two tries to listen on it.
+const BETWEEN_TRIES: Duration = Duration::from_millis(2);
 
 /// State shared by the networks of all parties. Clones share it.
 #[derive(Clone)]
@@ -179,18 +186,19 @@ impl SharedNetwork {
     /// Listens again for a party that is about to restart, so that connections wait for it instead of being refused. Does
     /// nothing for an address that is not available: the party reports the error.
     pub(super) fn listen_again(&self, party: &str) {
-        let mut directory = self.directory();
-        let Directory {
-            addresses, reserved, ..
-        } = &mut *directory;
-        let own = addresses.iter().filter(|(authority, _)| {
-            let is_own = split(authority).is_ok_and(|(name, _)| *name == *party);
-            is_own && !reserved.contains_key(*authority)
-        });
-        let own: Vec<(String, SocketAddr)> = own.map(|(authority, at)| (authority.clone(), *at)).collect();
+        let own: Vec<(String, SocketAddr)> = {
+            let Directory {
+                addresses, reserved, ..
+            } = &*self.directory();
+            let own = addresses.iter().filter(|(authority, _)| {
+                let is_own = split(authority).is_ok_and(|(name, _)| *name == *party);
+                is_own && !reserved.contains_key(*authority)
+            });
+            own.map(|(authority, at)| (authority.clone(), *at)).collect()
+        };
         for (authority, address) in own {
-            if let Ok(listener) = bind(address) {
-                reserved.insert(authority, listener);
+            if let Ok(listener) = bind_again(address) {
+                self.directory().reserved.insert(authority, listener);
             }
         }
     }
@@ -302,6 +310,21 @@ fn bind(address: SocketAddr) -> io::Result<StdListener> {
     Ok(listener)
 }
 
+/// The same for a port on which this process has listened before. A process that another world starts has a copy of that
+/// listener until it runs its own program, so the port may be in use for a moment.
+#[expect(clippy::disallowed_methods, reason = "another process starts in real time")]
+fn bind_again(address: SocketAddr) -> io::Result<StdListener> {
+    let deadline = Instant::now() + BUSY_AT_MOST;
+    loop {
+        match bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(BETWEEN_TRIES);
+            }
+            bound => return bound,
+        }
+    }
+}
+
 /// Reserves a port permanently, and listens on it.
 fn claim(address: SocketAddr) -> io::Result<(TcpSocket, StdListener)> {
     let placeholder = match address {
@@ -393,5 +416,21 @@ impl Listener for HostListener {
 
     fn authority(&self) -> String {
         self.authority.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_party_that_restarts_waits_until_its_port_is_free() {
+        let held = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
+        let address = held.local_addr().expect("it is bound");
+        assert!(bind(address).is_err(), "the port is in use");
+        let restarting = thread::spawn(move || bind_again(address).map(|_| ()));
+        drop(held);
+        let listening = restarting.join().expect("it does not panic");
+        listening.expect("the port is free by then");
     }
 }

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::server_clock::{ClockError, ServerClock};
 
@@ -80,6 +80,24 @@ pub enum ServerError {
     RestartHangs {
         /// The command.
         command: String,
+    },
+    /// A given server does not accept connections after the command that restarts it.
+    #[error(
+        "after the restart command `{command}` no server accepted connections at {address} within {} s: a command that starts \
+         a new process must wait until the killed one has ended, because that holds the port and the data until then; last \
+         output: {last_lines}",
+        STARTING.as_secs()
+    )]
+    NotBack {
+        /// The command.
+        command: String,
+        /// The address of the server.
+        address: SocketAddr,
+        /// The end of the command's output, and of the server's if it has the same.
+        last_lines: String,
+        /// The error of connecting.
+        #[source]
+        source: Box<ServerError>,
     },
     /// A given server does not accept connections.
     #[error("no server accepts connections at {address}")]
@@ -268,7 +286,7 @@ impl Process {
     }
 
     fn last_lines(&self) -> String {
-        last_lines(&self.folder.path().join(LOG)).unwrap_or_else(|error| format!("(unreadable: {error})"))
+        shown_lines(&self.folder.path().join(LOG))
     }
 }
 
@@ -309,18 +327,23 @@ fn first_addresses(out: ChildStdout) -> mpsc::Receiver<(SocketAddr, Option<Socke
     addresses
 }
 
+/// The last lines of a file in one line, or why they cannot be read.
+fn shown_lines(file: &Path) -> String {
+    last_lines(file).unwrap_or_else(|error| format!("(unreadable: {error})"))
+}
+
 fn last_lines(file: &Path) -> io::Result<String> {
     let text = fs::read_to_string(file)?;
     let lines: Vec<&str> = text.lines().collect();
     Ok(lines[lines.len().saturating_sub(LAST_LINES)..].join(" | "))
 }
 
-/// Runs a shell command that must end in time and successfully. Its output goes to a file, because a process
-/// that it starts may keep the output open.
+/// Runs a shell command that must end in time and successfully. Its output goes to a file, which is returned, because a
+/// process that it starts may keep the output open.
 #[expect(clippy::disallowed_methods, reason = "another process works in real time")]
-fn run_to_completion(command: &str) -> Result<(), ServerError> {
+fn run_to_completion(command: &str) -> Result<NamedTempFile, ServerError> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let output = tempfile::NamedTempFile::new().map_err(ServerError::Folder)?;
+    let output = NamedTempFile::new().map_err(ServerError::Folder)?;
     let out = |file: &File| file.try_clone().map_err(ServerError::Folder);
     let mut child = Command::new("sh")
         .arg("-c")
@@ -347,13 +370,12 @@ fn run_to_completion(command: &str) -> Result<(), ServerError> {
         }
     };
     if status.success() {
-        return Ok(());
+        return Ok(output);
     }
-    let last_lines = last_lines(output.path());
     Err(ServerError::RestartCommand {
         command: command.to_owned(),
         status,
-        last_lines: last_lines.unwrap_or_else(|error| format!("(unreadable: {error})")),
+        last_lines: shown_lines(output.path()),
     })
 }
 
@@ -361,7 +383,16 @@ impl GivenServer {
     /// Kills and restarts it, if there is a restart command, and waits until it accepts connections.
     pub(super) fn restart(&self) -> Option<Result<(), ServerError>> {
         let command = self.restart_command.as_ref()?;
-        Some(run_to_completion(command).and_then(|()| self.wait()))
+        let output = match run_to_completion(command) {
+            Ok(output) => output,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(self.wait().map_err(|source| ServerError::NotBack {
+            command: command.clone(),
+            address: self.address,
+            last_lines: shown_lines(output.path()),
+            source: Box::new(source),
+        }))
     }
 
     /// Its test clock, if it offers one.

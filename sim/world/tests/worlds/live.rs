@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use turnstile_fault::{Bandwidth, ConnectionEnd, Fault, Link, LinkEffect, Place};
 use turnstile_seams::ByteStream;
 
-use turnstile_world::live::{GivenServer, LiveSetup, LiveWorld, ServerUnderTest};
+use turnstile_world::live::{Cutoff, GivenServer, LATENESS, LiveSetup, LiveWorld, ServerUnderTest};
 use turnstile_world::{AnyWorld, Stopped};
 
 const SERVER: &str = "server";
@@ -111,8 +111,9 @@ impl Play {
             door: None,
             listening: BTreeMap::new(),
             reached_at: BTreeMap::new(),
-            interruption: Arc::default(),
+            cutoff: Cutoff::default(),
             speed: 1,
+            lateness: LATENESS,
             jumps: false,
         };
         let world = LiveWorld::new(0, setup).expect("a given server needs no setup");

@@ -288,7 +288,8 @@ mod tests {
 
     #[test]
     fn an_attempt_without_an_answer_is_over_after_its_time_out() {
-        let unanswered: [(fn(&mut Writer), u64); 2] = [
+        type Request = fn(&mut Writer);
+        let unanswered: [(Request, u64); 2] = [
             (
                 |writer| {
                     writer.wrapper_receives("/session/ready", json!({"agentSessionId": "s"}));

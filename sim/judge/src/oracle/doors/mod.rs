@@ -65,11 +65,24 @@ fn answered(call: &Call) -> Option<Finding> {
     };
     (*status < 400).then(|| {
         let text = format!(
-            "{procedure} was answered {status} with credentials that are {}",
-            call.credentials.name()
+            "{procedure} was answered {status} with {}",
+            described(call.credentials, "token")
         );
         ORACLE.finding(&[violated], *at, None, text)
     })
+}
+
+/// Credentials in words. `noun` is what they consist of.
+fn described(credentials: Credentials, noun: &str) -> String {
+    match credentials {
+        Credentials::Own => format!("the right {noun}"),
+        Credentials::WithoutKey => format!("the right {noun}, but without the internal key"),
+        Credentials::None => format!("no {noun}"),
+        Credentials::Expired => format!("an expired {noun}"),
+        Credentials::Stranger => format!("the {noun} of another user"),
+        Credentials::OtherSession => format!("a {noun} for another session"),
+        Credentials::OtherKind => format!("a {noun} of another kind"),
+    }
 }
 
 /// The finding about a procedure that answered another user other than for a session that does not exist.
@@ -101,8 +114,8 @@ fn opened_streams(session: &SessionHistory) -> Vec<Finding> {
             Credentials::Stranger => ids(["R2.31", "R9.14"]),
             _ => ids(["R2.26", "R9.11"]),
         };
-        let (party, ticket) = (&stream.party, stream.credentials.name());
-        let text = format!("{party} opened the stream with a ticket that is {ticket}");
+        let (party, ticket) = (&stream.party, described(stream.credentials, "ticket"));
+        let text = format!("{party} opened the stream with {ticket}");
         Some(ORACLE.finding(&violated, stream.opened_at, None, text))
     });
     wrong.collect()
@@ -117,8 +130,8 @@ fn opened_ingests(session: &SessionHistory) -> Vec<Finding> {
             Credentials::Stranger => ids(["R2.25", "R5.47"]),
             _ => ids(["R2.25", "R5.46"]),
         };
-        let (party, token) = (&ingest.party, ingest.credentials.name());
-        let text = format!("{party} opened the ingest with a token that is {token}");
+        let (party, token) = (&ingest.party, described(ingest.credentials, "token"));
+        let text = format!("{party} opened the ingest with {token}");
         Some(ORACLE.finding(&violated, ingest.opened_at, None, text))
     });
     wrong.collect()

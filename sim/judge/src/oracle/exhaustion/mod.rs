@@ -106,6 +106,10 @@ fn violation(
         let text = format!("event {} exhausts it without the number of attempts", end.id);
         return Some((RuleId::named("R4.10"), text));
     };
+    // A count of attempts that did not happen says more than that it is not allowed.
+    if let Some(seen) = seen.filter(|seen| reported > seen.len()) {
+        return miscounted(warmth, seen, reported);
+    }
     let (least, most) = match seen {
         Some(seen) if seen.iter().all(|attempt| !attempt.may_be_cut_short) => warmth.allowed_after(seen),
         _ => warmth.allowed_between(queued.at, end.at),

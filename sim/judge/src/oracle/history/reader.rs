@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
                 at,
                 party: party.to_owned(),
                 door,
-                session: session.to_owned(),
+                session: session.into_owned(),
                 credentials: *credentials,
                 status: *status,
             }),
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
     fn reading_refused(&mut self, path: &str) {
         if let (Some(session), StreamStart::After(0)) = (wire::stream_session(path), wire::stream_start(path))
         {
-            let session = self.session(session);
+            let session = self.session(&session);
             self.readings.insert(session, None);
         }
     }
@@ -388,7 +388,7 @@ impl<'a> Reader<'a> {
 
     fn opened(&mut self, at: Duration, socket: (&'a str, u64), path: &str, credentials: Credentials) {
         if let Some(session) = wire::stream_session(path) {
-            let session = self.session(session);
+            let session = self.session(&session);
             let place = self.history.streams.len();
             let from = wire::stream_start(path);
             if socket.0 == OBSERVER && from == StreamStart::After(0) {

@@ -1,5 +1,6 @@
 //! WebSockets that the server refused, with the status of the refusal (protocol §5, §9).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use turnstile_events::credentials::Credentials;
@@ -36,7 +37,7 @@ pub enum Door {
 
 impl Door {
     /// What a path requests, with the id of its session; `None` for a request that names none.
-    pub(super) fn of_path(path: &str) -> Option<(Self, &str)> {
+    pub(super) fn of_path(path: &str) -> Option<(Self, Cow<'_, str>)> {
         if let Some(session) = wire::stream_session(path) {
             return Some((Self::Stream, session));
         }
@@ -48,7 +49,7 @@ impl Door {
             } else {
                 Self::Ingest
             },
-            session,
+            Cow::Borrowed(session),
         ))
     }
 }

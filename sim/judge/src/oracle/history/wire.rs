@@ -1,5 +1,7 @@
 //! Sessions, starting points and fences in paths, queries and bodies (protocol §1, §5, §9).
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -78,9 +80,11 @@ pub(super) fn is_server(to: &str, path: &str) -> bool {
 }
 
 /// The session in the path of a stream.
-pub(super) fn stream_session(path: &str) -> Option<&str> {
-    path.starts_with("/stream?")
-        .then(|| parameter(path, "cloudAgentSessionId"))?
+pub(super) fn stream_session(path: &str) -> Option<Cow<'_, str>> {
+    let session = path
+        .starts_with("/stream?")
+        .then(|| parameter(path, "cloudAgentSessionId"))??;
+    percent_decode_str(session).decode_utf8().ok()
 }
 
 /// The starting point in the path of a stream.
@@ -129,10 +133,10 @@ mod tests {
             Some("agent_1")
         );
         assert_eq!(ingest_session("/elsewhere/u/agent_1/ingest"), None);
-        assert_eq!(
-            stream_session("/stream?cloudAgentSessionId=agent_1&fromId=3"),
-            Some("agent_1")
-        );
+        for session in ["agent_1", "agent%5F1"] {
+            let path = format!("/stream?cloudAgentSessionId={session}&fromId=3");
+            assert_eq!(stream_session(&path).as_deref(), Some("agent_1"));
+        }
         assert_eq!(stream_start("/stream?a=b&fromId=3"), StreamStart::After(3));
         assert_eq!(stream_start("/stream?fromId=3&replay=false"), StreamStart::Live);
         assert_eq!(stream_start("/stream?a=b"), StreamStart::Unspecified);

@@ -28,7 +28,7 @@ use turnstile_profile::Profile;
 
 use self::events::entity;
 use super::history::{History, RunContext};
-use super::{Finding, judge};
+use super::{Finding, is_anything_pending, judge};
 use crate::parties::{GATEWAY, OBSERVER, SERVER};
 use crate::trace::{Record, Trace, What};
 
@@ -324,6 +324,19 @@ impl Writer {
         };
         self.observes(OBSERVER, refused);
         self.judge()
+    }
+
+    /// Whether a party waits for the server when so many seconds have passed.
+    pub(super) fn awaits_after(mut self, seconds: u64) -> bool {
+        self.wait(seconds);
+        self.world(WorldEvent::Ended {
+            place: Place::EveryLink,
+        });
+        let context = RunContext {
+            profile: Arc::new(self.profile),
+            ..RunContext::default()
+        };
+        is_anything_pending(&History::read_under(&self.trace, context))
     }
 
     /// The run ends: the harness reads the logs and queries the gateway, and the trace is judged.

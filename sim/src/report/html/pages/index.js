@@ -1,4 +1,5 @@
-// Filters the table of plays, and keeps the filters in the address. In a single file it also shows one play at a time.
+// Filters the table of plays, and keeps the filters in the address. In a single file it also shows one play at a time, or
+// a timeline.
 
 "use strict";
 
@@ -28,18 +29,36 @@ function filter() {
   return asked.filter(([, value]) => value);
 }
 
+/** Shows the timeline of a play in place of this page. */
+async function showTimeline(data) {
+  const page = await unpacked(document.getElementById("timeline").textContent);
+  if (document.readyState !== "complete") await new Promise((resolve) => window.addEventListener("load", resolve));
+  window.turnstileRun = data.textContent;
+  document.open();
+  document.write(page);
+  document.close();
+}
+
 function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
+  const data = document.getElementById(`data-${asked.get("timeline")}`);
+  if (data) {
+    showTimeline(data);
+    return;
+  }
   for (const field of form.elements) {
     if (field.name && asked.has(field.name)) field.value = asked.get(field.name);
   }
   filter();
-  const one = asked.get("play");
+  const one = asked.get("play") || asked.get("timeline");
   const index = document.getElementById("index");
   const page = one && document.getElementById(`play-${one}`);
   document.querySelectorAll("main.play").forEach((play) => { play.hidden = play !== page; });
   index.hidden = Boolean(page);
-  if (page) window.scrollTo(0, 0);
+  if (page) {
+    showPlay(page);
+    window.scrollTo(0, 0);
+  }
 }
 
 form.addEventListener("input", () => {
@@ -50,5 +69,5 @@ form.addEventListener("input", () => {
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 window.addEventListener("hashchange", readAddress);
-readAddress();
 document.body.dataset.ready = "yes";
+readAddress();

@@ -1,34 +1,51 @@
-//! Passes the messages of a WebSocket between its two ends, over a link.
+//! Passes the messages of a WebSocket between its two ends, over a [`link`].
+
+pub(crate) mod link;
 
 use std::pin::{Pin, pin};
 
+use axum::body::Body;
 use axum::extract::ws::{self, WebSocket};
+use axum::response::{IntoResponse as _, Response};
+use fake_gateway::cut;
 use futures_util::{SinkExt as _, StreamExt as _};
+use http::StatusCode;
 use turnstile_events::observation::ClosedBy;
-use turnstile_seams::websocket::{self, CloseFrame, Message};
+use turnstile_seams::websocket::{self, CloseFrame, Message, OpenError};
 
-use super::link::Link;
+use self::link::Link;
+
+/// The direction of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From the end that opened the WebSocket to the server.
+    ToServer,
+    /// From the server.
+    FromServer,
+}
 
 /// How a WebSocket ended, from the view of the end that opened it.
-pub(super) struct End {
-    pub(super) code: Option<u16>,
-    pub(super) by: ClosedBy,
+pub(crate) struct End {
+    pub(crate) code: Option<u16>,
+    pub(crate) by: ClosedBy,
 }
 
 impl End {
-    const LOST: Self = Self {
+    /// Without a close frame.
+    pub(crate) const LOST: Self = Self {
         code: None,
         by: ClosedBy::Lost,
     };
 }
 
 /// Passes messages between the end that opened the WebSocket (`near`) and the server (`far`) until one closes it or the
-/// link ends its connections. `received` gets the texts that `near` receives.
-pub(super) async fn pass(
-    mut near: WebSocket,
+/// link ends its connections. `passed` gets the texts: those of the server before `near` receives them, and those of `near`
+/// when they are sent.
+pub(crate) async fn pass(
+    near: &mut WebSocket,
     mut far: websocket::WebSocket,
     link: &Link,
-    mut received: impl FnMut(&str),
+    mut passed: impl FnMut(Way, &str),
 ) -> End {
     let mut ended = pin!(link.ended());
     loop {
@@ -44,7 +61,7 @@ pub(super) async fn pass(
                 if !passes(link, ended.as_mut()).await {
                     return End::LOST;
                 }
-                if let Some(end) = to_near(&mut near, message, &mut received).await {
+                if let Some(end) = to_near(near, message, &mut passed).await {
                     return end;
                 }
             }
@@ -53,11 +70,22 @@ pub(super) async fn pass(
                 if !passes(link, ended.as_mut()).await {
                     return End::LOST;
                 }
-                if let Some(end) = to_far(&mut far, message).await {
+                if let Some(end) = to_far(&mut far, message, &mut passed).await {
                     return end;
                 }
             }
         }
+    }
+}
+
+/// The answer to an end whose WebSocket the server refused.
+pub(crate) fn refusal(error: OpenError) -> Response {
+    match error {
+        OpenError::Refused { status, body } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            (status, Body::from(body)).into_response()
+        }
+        OpenError::Connect(_) | OpenError::Handshake(_) => cut::instead_of_answer(),
     }
 }
 
@@ -71,10 +99,10 @@ async fn passes(link: &Link, mut ended: Pin<&mut impl Future<Output = ()>>) -> b
 }
 
 /// Passes a message of the server on. Pings and pongs stay on their own connection.
-async fn to_near(near: &mut WebSocket, message: Message, received: &mut impl FnMut(&str)) -> Option<End> {
+async fn to_near(near: &mut WebSocket, message: Message, passed: &mut impl FnMut(Way, &str)) -> Option<End> {
     let sent = match message {
         Message::Text(text) => {
-            received(&text);
+            passed(Way::FromServer, &text);
             near.send(ws::Message::text(text.as_str())).await
         }
         Message::Binary(data) => near.send(ws::Message::Binary(data)).await,
@@ -97,9 +125,19 @@ async fn to_near(near: &mut WebSocket, message: Message, received: &mut impl FnM
 }
 
 /// Passes a message to the server.
-async fn to_far(far: &mut websocket::WebSocket, message: ws::Message) -> Option<End> {
+async fn to_far(
+    far: &mut websocket::WebSocket,
+    message: ws::Message,
+    passed: &mut impl FnMut(Way, &str),
+) -> Option<End> {
     let sent = match message {
-        ws::Message::Text(text) => far.send(Message::text(text.as_str())).await,
+        ws::Message::Text(text) => {
+            let sent = far.send(Message::text(text.as_str())).await;
+            if sent.is_ok() {
+                passed(Way::ToServer, &text);
+            }
+            sent
+        }
         ws::Message::Binary(data) => far.send(Message::Binary(data)).await,
         ws::Message::Close(frame) => {
             let code = frame.as_ref().map(|frame| frame.code);
