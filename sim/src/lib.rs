@@ -11,7 +11,6 @@
 //! - [`report`] presents results. [`recordings`] writes traces to files and cuts scripts from them.
 //! - [`coverage`] measures which parts of the protocol the scenarios cover, and
 //!   [`snapshots`] classifies changes of payloads.
-//! - `shown` reads events and states from traces, so that plays and moments can be compared.
 //! - [`workers`] runs work on several threads, and [`watch`] limits its wall-clock time.
 //! - `selftest` and `mutate` check that mutants of the server are detected: those of single rules, and generic ones.
 //!   `witness` compares two simulated worlds.
@@ -34,7 +33,6 @@ pub mod role;
 pub mod script;
 #[cfg(feature = "selftest")]
 pub mod selftest;
-mod shown;
 pub mod snapshots;
 pub mod soak;
 pub mod stage;

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use turnstile::explore::{self, Guide, Playing};
+use turnstile::explore::{self, Playing};
 use turnstile::stage::{StoreChoice, Subject};
 
 /// The allocator of the tool, so that results are comparable.
@@ -44,13 +44,11 @@ fn seeds(criterion: &mut Criterion) {
     let playing = Playing::default();
     group.bench_function("guided", |bencher| {
         bencher.iter(|| {
-            let mut guide = Guide::new(0, 1);
             explore::explore_guided(
-                &mut guide,
-                SEEDS,
+                0..SEEDS,
                 NonZeroUsize::MIN,
                 &playing,
-                || false,
+                |_| {},
                 |explored| {
                     black_box(explored);
                     ControlFlow::Continue(())

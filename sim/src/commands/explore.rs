@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use turnstile::explore::{
-    self, Exploration, Explored, Guide, GuidedResult, JunitOfSeeds, Outcome, Playing, Tally,
-};
+use turnstile::explore::{self, Exploration, Explored, JunitOfSeeds, Outcome, Playing, Tally};
 use turnstile::report::{SeedReplay, Verbosity};
 use turnstile::stage::Subject;
 
@@ -137,8 +135,6 @@ struct Exploring {
     replay: SeedReplay,
     /// Seeds that were not played live, by reason.
     skipped: BTreeMap<String, u64>,
-    /// What a guided exploration has seen.
-    guided: Option<GuidedResult>,
     /// Whether all scripts of guided plays were written.
     are_scripts_written: bool,
     /// The number of live seeds that had not ended when the exploration did.
@@ -268,7 +264,6 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         junit: JunitOfSeeds::new(replay.clone(), date_and_time()),
         replay,
         skipped: BTreeMap::new(),
-        guided: None,
         are_scripts_written: true,
         cut: 0,
         error: None,
@@ -283,9 +278,13 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
                 exploring.take_live(played, keeps_going)
             });
         }
-        None if arguments.guided.guided => {
-            explore_guided(arguments, &chosen, &playing, is_over, &mut exploring);
-        }
+        None if arguments.guided.guided => explore::explore_guided(
+            seeds,
+            arguments.jobs.simulated(),
+            &playing,
+            progress,
+            |explored| exploring.take(explored, keeps_going),
+        ),
         None => explore::explore(
             seeds,
             arguments.jobs.simulated(),
@@ -323,7 +322,6 @@ fn conclude(
         tally,
         mut junit,
         skipped,
-        guided,
         are_scripts_written,
         cut,
         error,
@@ -335,7 +333,7 @@ fn conclude(
         None => interruption.is_asked_for() || tally.failed() > 0 && !arguments.keep_going,
     };
     let exploration = Exploration {
-        guided,
+        guided: arguments.guided.guided,
         ..tally.finish(server, chosen.first, chosen.every, stopped_early, wall)
     };
     // Before the summary, because the reader of standard output may have stopped reading.
@@ -347,33 +345,6 @@ fn conclude(
         return Ok(Exit::Harness);
     }
     Ok(interruption.exit(exit_of_exploration(&exploration)))
-}
-
-/// Plays mutated scenarios.
-fn explore_guided(
-    arguments: &ExploreArguments,
-    chosen: &Chosen,
-    playing: &Playing,
-    is_over: impl Fn() -> bool + Sync,
-    exploring: &mut Exploring,
-) {
-    let mut guide = Guide::new(chosen.first, chosen.every);
-    let bar = exploring.bar.clone();
-    explore::explore_guided(
-        &mut guide,
-        chosen.count.unwrap_or(u64::MAX),
-        arguments.jobs.simulated(),
-        playing,
-        is_over,
-        |explored| {
-            bar.inc(1);
-            exploring.take(explored, arguments.keep_going)
-        },
-    );
-    exploring.guided = Some(GuidedResult {
-        scenarios: guide.scenarios(),
-        features: guide.map().clone(),
-    });
 }
 
 /// Writes how many seeds were skipped or cut.

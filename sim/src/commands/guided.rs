@@ -16,9 +16,9 @@ const SCRIPTS: &str = "guided";
 /// Whether an exploration is guided.
 #[derive(Args)]
 pub(crate) struct GuidedArguments {
-    /// Mutate scenarios that showed something new, in place of drawing each one independently
+    /// Compose scenarios that combine what the earlier ones did not, in place of drawing each one independently
     ///
-    /// The seeds are then numbers of plays. What a play is depends on the plays before it, from the first number on.
+    /// The seeds are then numbers of plays. The scenario of a play depends on the numbers of the plays before it.
     #[arg(long, help_heading = FILTER_OPTIONS, conflicts_with = "live")]
     pub(crate) guided: bool,
     /// Write the script of the first guided play of each kind of finding into DIR [default: guided]

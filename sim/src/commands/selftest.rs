@@ -63,7 +63,7 @@ pub(crate) struct SelftestArguments {
         requires = "seeds"
     )]
     times: u64,
-    /// Mutate scenarios that showed something new, as `turnstile explore --guided` does
+    /// Compose scenarios as `turnstile explore --guided` does
     #[arg(long, help_heading = "Seed search options", requires = "seeds")]
     guided: bool,
     #[command(flatten, next_help_heading = FILTER_OPTIONS)]

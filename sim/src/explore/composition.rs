@@ -18,7 +18,7 @@ use turnstile_scenarios::{
 use turnstile_world::Streams;
 
 use super::disturbance::Disturbance;
-use super::faults;
+use super::faults::{self, Shares};
 use super::imported::{Imported, imported};
 use super::layout::Layout;
 use super::profile::profile;
@@ -96,10 +96,11 @@ impl Composition {
         let first = workload.draw(workload::saying(swarm.workload.hang));
         let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));
         let mut struck = Drawer::new(streams, FAULTS);
-        let disturbances: Vec<(Index, Disturbance)> = match faults::disturbance(&swarm.fault, &profile) {
-            Some(disturbance) => struck.draw(vec((any::<Index>(), disturbance), swarm.faults)),
-            None => Vec::new(),
-        };
+        let disturbances: Vec<(Index, Disturbance)> =
+            match faults::disturbance(&swarm.fault, &profile, Shares::USUAL) {
+                Some(disturbance) => struck.draw(vec((any::<Index>(), disturbance), swarm.faults)),
+                None => Vec::new(),
+            };
         let verdict = match settings.gate.is_some_and(|gate| gate != Gate::Off) {
             true => workload.draw(verdict()),
             false => None,

@@ -2,7 +2,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `guided` | searching where something new was seen |
+//! | `guided` | scenarios that combine what the earlier ones did not |
 //! | `generate` | the scenario of a seed |
 //! | `composition` | the values that a scenario is made of |
 //! | `swarm` | the operations and faults of a seed, with their rates |
@@ -48,9 +48,9 @@ mod wrapper_faults;
 
 pub use self::cluster::Cluster;
 pub use self::generate::{scenario, scenario_for};
-pub use self::guided::{FeatureMap, Guide, explore_guided};
+pub use self::guided::explore_guided;
 pub use self::junit::JunitOfSeeds;
-pub use self::result::{Exploration, GuidedResult, HarnessFailure, MOST_SHARDS, MergeError, Part, Tally};
+pub use self::result::{Exploration, HarnessFailure, MOST_SHARDS, MergeError, Part, Tally};
 pub use self::run::{Explored, FailedSeed, LivePlay, Outcome, Playing, explore, play_seed};
 pub use self::shrink::{Progress, Shrunk, as_script, fails_simulated, shrink};
 pub use self::terminal::{in_simulation, write_exploration, write_seed};

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{Cluster, Clusters};
-use super::guided::FeatureMap;
 use super::run::Explored;
 
 /// The version of the file format.
@@ -36,18 +35,9 @@ pub struct Exploration {
     pub clusters: Vec<Cluster>,
     /// Seeds in which the harness failed.
     pub harness_failures: Vec<HarnessFailure>,
-    /// What a guided exploration has seen; its seeds are the numbers of its plays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guided: Option<GuidedResult>,
-}
-
-/// What a guided exploration has seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GuidedResult {
-    /// The number of scenarios that showed something new, of all shards.
-    pub scenarios: u64,
-    /// The number of plays that showed each feature.
-    pub features: FeatureMap,
+    /// Whether the exploration was guided. Its seeds are then the numbers of its plays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guided: bool,
 }
 
 /// The seeds of one run.
@@ -194,7 +184,7 @@ impl Tally {
             virtual_s: self.elapsed.as_secs_f64(),
             clusters: self.clusters.into_sorted(),
             harness_failures: self.harness_failures,
-            guided: None,
+            guided: false,
         }
     }
 }
@@ -228,7 +218,7 @@ impl Exploration {
         if other.breaking != self.breaking {
             return Err(MergeError::OtherServer);
         }
-        if other.guided.is_some() != self.guided.is_some() {
+        if other.guided != self.guided {
             return Err(MergeError::Guided);
         }
         if other.version != self.version {
@@ -243,10 +233,6 @@ impl Exploration {
             .flat_map(|theirs| self.parts.iter().map(move |ours| (ours, theirs)));
         if let Some(seed) = pairs.filter_map(|(ours, theirs)| ours.overlap(theirs)).min() {
             return Err(MergeError::Twice { seed });
-        }
-        if let (Some(ours), Some(theirs)) = (&mut self.guided, &other.guided) {
-            ours.scenarios = ours.scenarios.saturating_add(theirs.scenarios);
-            ours.features.merge(&theirs.features);
         }
         self.parts.extend(other.parts);
         self.parts.sort_by_key(|part| (part.from, part.every));
@@ -289,8 +275,8 @@ impl Exploration {
     /// The word for what was played.
     pub fn unit(&self) -> &'static str {
         match self.guided {
-            None => "seeds",
-            Some(_) => "plays",
+            false => "seeds",
+            true => "plays",
         }
     }
 
@@ -354,24 +340,14 @@ mod tests {
     }
 
     #[test]
-    fn shards_of_a_guided_exploration_merge_their_maps() {
-        let guided = |from| {
-            let features = format!(r#"{{"7": 2, "{from}": 1}}"#);
-            let features = serde_json::from_str(&features).unwrap();
-            Exploration {
-                guided: Some(GuidedResult {
-                    scenarios: 2,
-                    features,
-                }),
-                ..exploration(from, 2, from + 9, &[])
-            }
+    fn a_guided_exploration_is_not_merged_with_seeds() {
+        let guided = |from| Exploration {
+            guided: true,
+            ..exploration(from, 2, from + 9, &[])
         };
         let mut whole = guided(0);
         whole.merge(guided(1)).unwrap();
-        let merged = whole.guided.clone().unwrap();
-        assert_eq!(merged.scenarios, 4);
-        let written = serde_json::to_value(&merged.features).unwrap();
-        assert_eq!(written, serde_json::json!({"7": 4, "0": 1, "1": 1}));
+        assert_eq!((whole.guided, whole.unit()), (true, "plays"));
         let seeds = whole.merge(exploration(100, 1, 110, &[])).unwrap_err();
         assert!(matches!(seeds, MergeError::Guided), "{seeds}");
     }

