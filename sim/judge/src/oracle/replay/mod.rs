@@ -40,6 +40,17 @@ pub(super) fn is_connected(event: &StreamEvent) -> bool {
 /// time are in the order of each stream, one stream after the other.
 type Versions<'a> = BTreeMap<u64, Vec<Version<'a>>>;
 
+/// Whether the wrapper sent a version more often than any stream showed it, so that it may have replaced others unseen.
+fn was_sent_unshown(version: &StreamEvent, known: &[Version], session: &SessionHistory) -> bool {
+    let frames = session.wrapper_frames().map(|(_, frame)| frame);
+    let sent = frames.filter(|frame| *frame.name == *version.name && frame.data == version.data);
+    let mut shown = BTreeMap::<usize, usize>::new();
+    for known in known.iter().filter(|known| known.event.data == version.data) {
+        *shown.entry(known.stream).or_default() += 1;
+    }
+    sent.count() > shown.into_values().max().unwrap_or_default()
+}
+
 /// A version of an entity on a stream.
 struct Version<'a> {
     /// Index of the stream.
@@ -75,7 +86,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             continue;
         }
         findings.extend(view.misplaced_events());
-        findings.extend(view.stale_versions(&versions, session.run.time_error()));
+        findings.extend(view.stale_versions(&versions, session));
         findings.extend(view.duplicates(session));
         findings.extend(view.gap(session));
     }
@@ -226,7 +237,8 @@ impl<'a> View<'a> {
     }
 
     /// Findings about replayed versions of entities that were replaced before the stream was requested.
-    fn stale_versions(&self, versions: &Versions, time_error: Duration) -> Vec<Finding> {
+    fn stale_versions(&self, versions: &Versions, session: &SessionHistory) -> Vec<Finding> {
+        let time_error = session.run.time_error();
         // The stream was requested after the events that it replays.
         let newest = self
             .replayed()
@@ -246,6 +258,7 @@ impl<'a> View<'a> {
             let before_last = known.partition_point(|version| version.event.at < last.event.at);
             let is_it = |version: &Version| version.event.data == seen.event.data;
             known.iter().any(is_it)
+                && !was_sent_unshown(&seen.event, known, session)
                 && !later.iter().any(is_it)
                 && !possibly_last(&known[before_last..]).contains(&&seen.event.data)
         };

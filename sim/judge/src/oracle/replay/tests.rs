@@ -76,6 +76,32 @@ fn a_replay_with_an_outdated_version_of_an_entity_is_found() {
 }
 
 #[test]
+fn a_version_that_returned_while_no_client_saw_it_may_be_replayed() {
+    let mut writer = Writer::started("m1");
+    writer.bound(1);
+    writer.opens_ingest(1);
+    for changes in [json!({}), json!({"completed": 1})] {
+        writer.wrapper_sends_assistant(1, "m1", "a1", changes.clone());
+        writer.assistant("m1", "a1", changes);
+    }
+    for (returns, expected) in [(false, &FOUND[..]), (true, &NOTHING)] {
+        let mut writer = writer.clone();
+        if returns {
+            writer.wrapper_sends_assistant(1, "m1", "a1", json!({}));
+        }
+        writer.turn("m1");
+        let first_version = writer.version("a1", 0);
+        writer.client_opens("late", 0);
+        writer.client_receives_frame("late", first_version);
+        for place in 1..5 {
+            writer.client_receives("late", place);
+        }
+        writer.client_is_connected("late");
+        assert_eq!(writer.judged(), expected, "{returns}");
+    }
+}
+
+#[test]
 fn versions_with_one_time_are_in_the_order_of_the_stream_that_shows_most_of_them() {
     // A viewer that lags and leaves has seen the first of two versions only.
     let mut writer = Writer::started("m1");
