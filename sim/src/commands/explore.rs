@@ -270,7 +270,9 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     };
     let seeds = seeds.take_while(|_| !is_over());
     let keeps_going = arguments.keep_going;
+    let jobs = arguments.jobs.simulated();
     let progress = |played| bar.set_position(played as u64);
+    let done = |explored| exploring.take(explored, keeps_going);
     match live {
         Some(live) => {
             let live = live.until(end);
@@ -278,20 +280,8 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
                 exploring.take_live(played, keeps_going)
             });
         }
-        None if arguments.guided.guided => explore::explore_guided(
-            seeds,
-            arguments.jobs.simulated(),
-            &playing,
-            progress,
-            |explored| exploring.take(explored, keeps_going),
-        ),
-        None => explore::explore(
-            seeds,
-            arguments.jobs.simulated(),
-            &playing,
-            progress,
-            |explored| exploring.take(explored, keeps_going),
-        ),
+        None if arguments.guided.guided => explore::explore_guided(seeds, jobs, &playing, progress, done),
+        None => explore::explore(seeds, jobs, &playing, progress, done),
     }
     bar.finish_and_clear();
     interruption.begin_to_write();

@@ -9,6 +9,7 @@ use turnstile_scenarios::{Ingest, IngestFrame, Lapse, Step};
 use super::hash::Hash;
 use crate::explore::composition::{Composition, Move};
 use crate::explore::disturbance::Draft;
+use crate::explore::layout::QUERIES;
 use crate::explore::values::{Values, trespasses};
 use crate::explore::workload::Act;
 
@@ -145,10 +146,11 @@ pub(super) fn traits(next: &Move) -> Vec<Trait> {
     found
 }
 
-/// The form of an act, and the procedure that it calls without the right to it.
+/// The form of an act, and the procedure that it calls.
 fn of_act(act: &Act) -> Hash {
     let form = Hash::new("act").form(act);
     match act {
+        Act::Query { which, .. } => form.number(which.index(QUERIES.len()) as u32),
         Act::Trespass { which, .. } => form.number(which.index(trespasses().len()) as u32),
         _ => form,
     }

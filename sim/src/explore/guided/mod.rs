@@ -28,7 +28,9 @@ use crate::script::Options;
 use crate::suite;
 use crate::workers;
 
-/// One of so many plays is a generated scenario, unchanged.
+/// So many plays at the beginning are generated scenarios, unchanged: they find what is easy to find.
+const GENERATED_FIRST: u64 = 20;
+/// One of so many later plays is one.
 const ONE_GENERATED_IN: u64 = 4;
 
 /// The label of the stream of randomness of choices.
@@ -37,6 +39,8 @@ const CHOICES: &str = "guided:choices";
 /// Decides what to play.
 #[derive(Debug, Default)]
 struct Guide {
+    /// The number of planned plays.
+    planned: u64,
     /// What the planned scenarios have.
     map: FeatureMap,
 }
@@ -55,10 +59,12 @@ impl Guide {
         let streams = Streams::new(number);
         let random = Randomness::new(streams.stream(CHOICES));
         let generated = Composition::draw(number, None);
-        let composition = match random.below(ONE_GENERATED_IN) {
-            0 => generated,
-            _ => compose(generated, &self.map, streams, &random),
+        let is_generated = self.planned < GENERATED_FIRST || random.below(ONE_GENERATED_IN) == 0;
+        let composition = match is_generated {
+            true => generated,
+            false => compose(generated, &self.map, streams, &random),
         };
+        self.planned += 1;
         self.map.add(&composition);
         Plan { number, composition }
     }

@@ -6,7 +6,7 @@ use crate::explore::composition::Move;
 /// Plays whose scenarios are checked.
 const PLAYS: u64 = 300;
 /// Plays that are played.
-const PLAYED: u64 = 12;
+const PLAYED: u64 = GENERATED_FIRST + 4;
 
 fn plans(count: u64) -> Vec<Plan> {
     let mut guide = Guide::default();
@@ -28,9 +28,16 @@ fn composed_scenarios_are_valid_scripts() {
 }
 
 #[test]
+fn the_first_plays_are_generated_scenarios() {
+    for plan in plans(GENERATED_FIRST) {
+        assert_eq!(plan.scenario().steps, crate::explore::scenario(plan.number).steps);
+    }
+}
+
+#[test]
 fn scenarios_depend_only_on_the_numbers() {
     let scripts = || {
-        plans(20)
+        plans(40)
             .iter()
             .map(|plan| plan.scenario().to_yaml())
             .collect::<Vec<_>>()
@@ -60,7 +67,10 @@ fn composed_scenarios_have_more_kinds_of_disturbances_than_generated_ones() {
         let traits = disturbances.flat_map(features::traits);
         traits.collect::<std::collections::BTreeSet<_>>().len()
     };
-    let composed: Vec<Composition> = plans(100).into_iter().map(|plan| plan.composition).collect();
+    let plans = plans(GENERATED_FIRST + 100)
+        .into_iter()
+        .skip(GENERATED_FIRST as usize);
+    let composed: Vec<Composition> = plans.map(|plan| plan.composition).collect();
     let generated: Vec<Composition> = (3..103).map(|seed| Composition::draw(seed, None)).collect();
     let (composed, generated) = (kinds(&composed), kinds(&generated));
     assert!(
