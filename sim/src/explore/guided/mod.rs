@@ -105,7 +105,17 @@ pub fn explore_guided(
     progress: impl FnMut(usize),
     done: impl FnMut(Explored) -> ControlFlow<()>,
 ) {
-    let mut guide = Guide::default();
+    explore_with(Guide::default(), numbers, jobs, playing, progress, done);
+}
+
+fn explore_with(
+    mut guide: Guide,
+    numbers: impl Iterator<Item = u64> + Send,
+    jobs: NonZeroUsize,
+    playing: &Playing,
+    progress: impl FnMut(usize),
+    done: impl FnMut(Explored) -> ControlFlow<()>,
+) {
     let numbers = numbers.take_while(|_| playing.watch.is_none_or(|watch| !watch.is_over()));
     let plans = numbers.map(|number| guide.plan(number));
     workers::in_order(plans, jobs, |plan| plan.play(playing), progress, done);

@@ -6,7 +6,7 @@ use crate::explore::composition::Move;
 /// Plays whose scenarios are checked.
 const PLAYS: u64 = 300;
 /// Plays that are played.
-const PLAYED: u64 = GENERATED_FIRST + 4;
+const PLAYED: u64 = 6;
 
 fn plans(count: u64) -> Vec<Plan> {
     let mut guide = Guide::default();
@@ -88,7 +88,12 @@ fn a_guided_exploration_is_the_same_with_any_number_of_jobs() {
         };
         let mut digests = Vec::new();
         let jobs = NonZeroUsize::new(jobs).expect("not zero");
-        explore_guided(
+        let guide = Guide {
+            planned: GENERATED_FIRST,
+            ..Guide::default()
+        };
+        explore_with(
+            guide,
             0..PLAYED,
             jobs,
             &playing,
