@@ -21,13 +21,13 @@ use crate::explore::workload::{self, Act};
 const POOL: &str = "guided:pool";
 /// The numbers of disturbances and acts in the pool.
 const DISTURBANCES_IN_POOL: usize = 24;
-const ACTS_IN_POOL: usize = 12;
+const ACTS_IN_POOL: usize = 8;
 /// The smallest number of disturbances in a scenario, and how many more there may be.
 const FEWEST_DISTURBANCES: u64 = 6;
 const MORE_DISTURBANCES: u64 = 5;
 /// The largest number of acts that stay, and of those from the pool.
 const MOST_KEPT: u64 = 3;
-const MOST_ADDED: u64 = 4;
+const MOST_ADDED: u64 = 3;
 /// The chance in percent that a single fault happens inside of a situation.
 const INSIDE: u64 = 15;
 /// The share of situations in the pool.
@@ -36,7 +36,7 @@ const SHARES: Shares = Shares {
     situations: 1,
 };
 /// The cost of any move, in the unit of [`cost`].
-const COST_OF_MOVE: u64 = 40;
+const COST_OF_MOVE: u64 = 20;
 
 /// All kinds of acts.
 const ACTS: WorkloadRates = WorkloadRates {
@@ -150,7 +150,7 @@ fn cost_of_draft(draft: &Draft) -> u64 {
         Draft::Send { .. } => 20,
         Draft::Step(step) => match &**step {
             // Pings and heartbeats.
-            Step::Wait(lapse) => 3 + lapse.as_secs() / 60,
+            Step::Wait(lapse) => 3 + lapse.as_secs() / 20,
             Step::Fault(_) => 8,
             _ => 4,
         },

@@ -9,8 +9,6 @@ use turnstile_scenarios::{Ingest, IngestFrame, Lapse, Step};
 use super::hash::Hash;
 use crate::explore::composition::{Composition, Move};
 use crate::explore::disturbance::Draft;
-use crate::explore::layout::QUERIES;
-use crate::explore::values::{Values, trespasses};
 use crate::explore::workload::Act;
 
 /// A trait, as a hash.
@@ -22,8 +20,6 @@ const MAGNITUDES: [u128; 10] = [
 ];
 /// The largest backlog that counts as small.
 const SMALL_BACKLOG: usize = 32;
-/// The largest number of letters of a variant that is not long.
-const LONGEST_SHORT_VARIANT: usize = 10;
 /// The number of bits of the index of a feature's counter.
 const BITS: u32 = 17;
 /// The worth of a feature that no scenario had.
@@ -124,12 +120,9 @@ pub(super) fn traits(next: &Move) -> Vec<Trait> {
     let mut found = Vec::new();
     match next {
         Move::Act(Act::Wait(lapse), _) => found.push(pause(*lapse)),
-        Move::Act(act, values) => {
+        Move::Act(act, _) => {
             found.push(Hash::new("kind").variant(act));
-            found.push(of_act(act));
-            if matches!(act, Act::Send(_)) {
-                found.extend(of_values(values));
-            }
+            found.push(Hash::new("act").form(act));
         }
         Move::Disturbance(disturbance) => {
             for draft in &disturbance.0 {
@@ -144,36 +137,6 @@ pub(super) fn traits(next: &Move) -> Vec<Trait> {
     found.sort_unstable();
     found.dedup();
     found
-}
-
-/// The form of an act, and the procedure that it calls.
-fn of_act(act: &Act) -> Hash {
-    let form = Hash::new("act").form(act);
-    match act {
-        Act::Query { which, .. } => form.number(which.index(QUERIES.len()) as u32),
-        Act::Trespass { which, .. } => form.number(which.index(trespasses().len()) as u32),
-        _ => form,
-    }
-}
-
-/// The values that a message sets.
-fn of_values(values: &Values) -> impl Iterator<Item = Hash> {
-    let extras = values.extras.as_ref();
-    let images = extras.and_then(|extras| extras.images.as_ref());
-    let variant = extras.and_then(|extras| extras.variant.as_ref());
-    let is_long = |variant: &String| variant.len() > LONGEST_SHORT_VARIANT;
-    [
-        images.map(|images| Hash::new("images").form(&images.is_array())),
-        variant.map(|variant| Hash::new("variant").form(&is_long(variant))),
-        values.model.as_ref().map(|model| Hash::new("model").text(model)),
-        values.id.map(|id| Hash::new("id").form(&id)),
-        values
-            .finalization
-            .as_ref()
-            .map(|finalization| Hash::new("finalization").form(finalization)),
-    ]
-    .into_iter()
-    .flatten()
 }
 
 fn of_step(step: &Step) -> Vec<Hash> {
