@@ -19,6 +19,39 @@ pub struct Reply {
     /// Excludes the other fields.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lost: bool,
+    /// Expects anything and does not wait for it: the next step follows at the same instant. Excludes the other fields.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unawaited: bool,
+}
+
+impl Reply {
+    /// A reply that is not awaited.
+    pub fn unawaited() -> Self {
+        Self {
+            unawaited: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is not awaited, although it is expected to be something.
+    pub(crate) fn contradicts_itself(&self) -> bool {
+        self.unawaited && *self != Self::unawaited()
+    }
+}
+
+impl SuccessReply {
+    /// A reply that is not awaited.
+    pub fn unawaited() -> Self {
+        Self {
+            unawaited: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is not awaited, although it is expected to be something.
+    pub(crate) fn contradicts_itself(&self) -> bool {
+        self.unawaited && *self != Self::unawaited()
+    }
 }
 
 /// Expected answer of a request with a `success` field in its answer.
@@ -34,6 +67,9 @@ pub struct SuccessReply {
     /// Expects no answer: the request or its answer is lost. Excludes the other fields.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lost: bool,
+    /// Expects anything and does not wait for it: the next step follows at the same instant. Excludes the other fields.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unawaited: bool,
     /// The field `success`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,

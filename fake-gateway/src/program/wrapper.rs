@@ -42,6 +42,9 @@ pub struct WrapperArguments {
     /// Pause before each attempt to reconnect, separated by commas
     #[arg(long, value_name = "TIMES", value_delimiter = ',', default_value = "1s,2s,4s")]
     reconnect_pauses: Vec<Lapse>,
+    /// Maximum number of events kept while the ingest is lost
+    #[arg(long, value_name = "COUNT", default_value_t = WrapperConfig::BUFFER)]
+    buffer: usize,
     /// Be a mutant, which breaks one rule
     #[cfg(feature = "mutants")]
     #[arg(long, value_name = "MUTANT")]
@@ -72,6 +75,7 @@ pub fn run_wrapper(arguments: WrapperArguments) -> ExitCode {
         version: arguments.reported_version,
         latency: *arguments.latency,
         reconnect_pauses: pauses.iter().map(|pause| **pause).collect(),
+        buffer: arguments.buffer,
         ..WrapperConfig::new(arguments.gateway)
     };
     #[cfg(feature = "mutants")]

@@ -10,12 +10,11 @@ use serde_json::Value;
 use super::events;
 use crate::coverage::FakeEvent;
 
-/// Most frames kept while the ingest is lost (R11.29).
-pub(super) const CAPACITY: usize = 1000;
-
 /// Unwritten frames, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Buffer {
+    /// The maximum number of frames while the ingest is lost (R11.29).
+    capacity: usize,
     frames: VecDeque<Value>,
     /// Whether the ingest is open. An open ingest has no bound, because frames are written at once.
     is_open: bool,
@@ -26,6 +25,22 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
+    /// An empty buffer, whose ingest is not open.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            frames: VecDeque::new(),
+            is_open: false,
+            announcements: 0,
+            lost: 0,
+        }
+    }
+
+    /// Forgets everything but its capacity.
+    pub(super) fn restart(&mut self) {
+        *self = Self::new(self.capacity);
+    }
+
     /// Adds the newest frame.
     pub(super) fn push(&mut self, frame: Value) {
         self.frames.push_back(frame);
@@ -98,7 +113,7 @@ impl Buffer {
         if self.is_open {
             return;
         }
-        let excess = self.frames.len().saturating_sub(CAPACITY);
+        let excess = self.frames.len().saturating_sub(self.capacity);
         if excess > 0 {
             FakeEvent::BufferOverflow.hit();
         }
@@ -112,6 +127,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const CAPACITY: usize = 1000;
+
     fn resume(buffer: &mut Buffer) -> Vec<Value> {
         buffer
             .resume(1, |buffered, lost| json!([buffered, lost]))
@@ -121,7 +138,7 @@ mod tests {
 
     #[test]
     fn unwritten_frames_follow_the_announcement() {
-        let mut buffer = Buffer::default();
+        let mut buffer = Buffer::new(CAPACITY);
         buffer.open();
         for frame in 1..=3 {
             buffer.push(json!(frame));
@@ -134,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_oldest_frames_beyond_the_capacity_are_dropped_and_counted() {
-        let mut buffer = Buffer::default();
+        let mut buffer = Buffer::new(CAPACITY);
         buffer.lose_connection();
         for frame in 0..CAPACITY + 5 {
             buffer.push(json!(frame));
@@ -146,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_unwritten_announcement_is_replaced() {
-        let mut buffer = Buffer::default();
+        let mut buffer = Buffer::new(CAPACITY);
         buffer.lose_connection();
         for frame in 0..=CAPACITY {
             buffer.push(json!(frame));

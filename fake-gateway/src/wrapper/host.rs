@@ -80,6 +80,7 @@ impl Host {
                 config.version,
                 config.latency,
                 config.reconnect_pauses,
+                config.buffer,
             ),
             interceptor,
             seams,

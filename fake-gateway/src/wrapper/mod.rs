@@ -54,6 +54,8 @@ pub struct WrapperConfig {
     pub latency: Duration,
     /// The pause before each attempt to reconnect. It gives up after the last attempt (R11.29, R11.31).
     pub reconnect_pauses: Vec<Duration>,
+    /// The maximum number of events that it keeps while its ingest is lost (R11.29).
+    pub buffer: usize,
     /// The time after which it gives up opening an ingest, as a misbehaviour (R11.28).
     pub abandons_after: Duration,
 }
@@ -68,6 +70,9 @@ impl WrapperConfig {
         Duration::from_secs(4),
     ];
 
+    /// The default of [`WrapperConfig::buffer`] (R11.29).
+    pub const BUFFER: usize = 1000;
+
     /// Settings with the defaults, for a gateway with that base URL.
     pub fn new(gateway_url: impl Into<String>) -> Self {
         Self {
@@ -75,6 +80,7 @@ impl WrapperConfig {
             version: Self::VERSION.to_owned(),
             latency: AGENT_LATENCY,
             reconnect_pauses: Self::RECONNECT_PAUSES.to_vec(),
+            buffer: Self::BUFFER,
             abandons_after: ABANDONS_AFTER,
         }
     }

@@ -101,6 +101,9 @@ with_defaults! {
         /// last one fails (R11.29, R11.31).
         #[serde(with = "duration::list")]
         pub wrapper_reconnect_pauses: Vec<Duration> = vec![seconds(1), seconds(2), seconds(4)],
+        /// The maximum number of events that a wrapper keeps while its ingest is lost. It drops the oldest first (R11.29).
+        #[serde(deserialize_with = "number::up_to_largest")]
+        pub wrapper_buffer: usize = 1000,
         /// The time after which a wrapper gives up opening an ingest, when a script lets it: long enough for the request to
         /// reach the server (R11.28).
         #[serde(with = "duration")]

@@ -10,6 +10,9 @@ use crate::ticket::Ticket;
 impl<'a> Checker<'a, '_> {
     pub(super) fn open(&mut self, open: &'a Open, spot: Spot) {
         self.request(&open.session, spot);
+        if let Some(reply) = &open.reply {
+            self.reply(reply, false, spot);
+        }
         for execution in &open.executions {
             self.known(execution);
         }

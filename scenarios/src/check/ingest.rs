@@ -20,6 +20,7 @@ impl<'a> Checker<'a, '_> {
                 reply,
             } => {
                 self.request(&SessionName::default(), spot);
+                self.reply(reply, false, spot);
                 if let Credentials::Execution(label) = credentials {
                     self.execution(label);
                 }

@@ -53,6 +53,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn start(&mut self, start: &'a Start, spot: Spot) {
+        self.reply(&start.reply, false, spot);
         if self.create_session(spot, &start.session, &start.client, &start.reply) {
             self.message(&start.label, &start.prompt, &start.reply, false);
             self.chosen_id(start.id.as_ref(), &start.session, &start.label, &start.reply);
@@ -60,6 +61,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn prepare(&mut self, prepare: &'a Prepare, spot: Spot) {
+        self.reply(&prepare.reply, false, spot);
         if self.create_session(spot, &prepare.session, &prepare.client, &prepare.reply) {
             self.message(&prepare.label, &prepare.prompt, &prepare.reply, true);
             self.chosen_id(
@@ -110,6 +112,7 @@ impl<'a> Checker<'a, '_> {
         self.request(&send.session, spot);
         self.surface(send, spot);
         let mut has_id = send.id.value != IdMaker::Server;
+        self.reply(&send.reply, has_id || send.repeat.is_some(), spot);
         if let Some(repeated) = &send.repeat {
             has_id = true;
             if let Some(message) = self.known(repeated)
@@ -215,11 +218,13 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn initiate(&mut self, initiate: &Initiate, spot: Spot) {
         self.client(&initiate.client, initiate.client.spot);
         self.request(&initiate.session, spot);
+        self.reply(&initiate.reply, true, spot);
     }
 
     pub(super) fn update(&mut self, update: &Update, spot: Spot) {
         self.client(&update.client, update.client.spot);
         self.request(&update.session, spot);
+        self.success_reply(&update.reply, spot);
         self.callbacks |= update.callback != CallbackTarget::None;
     }
 

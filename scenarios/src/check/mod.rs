@@ -9,6 +9,7 @@ mod ingest;
 mod machines;
 mod messages;
 mod network;
+mod replies;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -34,10 +34,12 @@ impl<'a> Checker<'a, '_> {
             Step::Delete(delete) => {
                 self.client(&delete.client, delete.client.spot);
                 self.request(&delete.session, *spot);
+                self.success_reply(&delete.reply, *spot);
             }
             Step::Interrupt(interrupt) => {
                 self.client(&interrupt.client, interrupt.client.spot);
                 self.request(&interrupt.session, *spot);
+                self.success_reply(&interrupt.reply, *spot);
             }
             Step::Call(call) => self.call(call, *spot),
             Step::Open(open) => self.open(open, *spot),

@@ -322,7 +322,7 @@ fn errors_in_steps_say_what_is_allowed() {
     - send: { as: a, say: idle, reply: { status: 42 } }
         6:46: 42 is not a valid status: use 200 to 599
     - send: { as: a, say: idle, reply: { success: true } }
-        6:38: unknown word `success`; allowed: status, contains, lost
+        6:38: unknown word `success`; allowed: status, contains, lost, unawaited
     - open: { client: observer }
         6:19: `observer` is the harness's own client: scripts cannot use it
     - open: { client: gateway }
@@ -462,6 +462,8 @@ fn impossible_steps_are_rejected() {
         "- send: { as: first, say: idle }",
         "- send: { as: a, say: idle, repeat: b }",
         "- send: { as: a, say: idle, id: server, reply: { status: 400 } }\n- send: { as: b, say: idle, repeat: a }",
+        "- send: { as: a, say: idle, id: server, reply: { unawaited: true } }",
+        "- interrupt: { reply: { unawaited: true, success: true } }",
         "- send: { as: a, say: idle, client: phone }",
         "- await: { message: second, is: sent }",
         "- send: { as: a, say: gate:x, reply: { status: 429 } }\n- await: { gate: x }\n- await: { message: a, is: queued }",
@@ -506,6 +508,10 @@ fn impossible_steps_are_rejected() {
     - send: { as: a, say: idle, id: server, reply: { status: 400 } }
     - send: { as: b, say: idle, repeat: a }
         7:37: `a` has no id to repeat: the server creates its id, and refuses it (line 6)
+    - send: { as: a, say: idle, id: server, reply: { unawaited: true } }
+        6:3: the id that later steps need is in the answer, so `reply` cannot be `unawaited` here
+    - interrupt: { reply: { unawaited: true, success: true } }
+        6:3: an answer that is not awaited cannot be checked: remove the other fields of `reply`
     - send: { as: a, say: idle, client: phone }
         6:37: unknown client `phone`; known: client; `open` introduces a client
     - await: { message: second, is: sent }

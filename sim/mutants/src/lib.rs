@@ -26,6 +26,7 @@ mod rule;
 mod settlement;
 mod stream;
 mod stream_content;
+mod stream_filters;
 mod stream_status;
 mod wrapper;
 
@@ -65,6 +66,9 @@ impl Rule {
                 Arc::make_mut(&mut config.profile).delete_keeps_callbacks = false;
             }
             Self::FiltersApplyToAll => Arc::make_mut(&mut config.profile).filters_hide_snapshot = false,
+            Self::ExecutionsAreFiltered => stream_filters::ignore_executions(hooks),
+            Self::TimesAreFiltered => stream_filters::ignore_times(hooks),
+            Self::FilteredStreamIsWhole => stream_filters::let_first_type_pass(hooks),
             Self::RequestsAreAnswered => replies::ignore_missing_sessions(hooks),
             Self::RefusedStreamHasItsStatus => doors::refuse_other_sessions_as_unauthorized(hooks),
             Self::HealthReportsWork => replies::report_idle(hooks),
@@ -162,6 +166,7 @@ impl Rule {
             Self::CommitEndIsShown => Arc::new(stream_status::HidesStatusAfter::COMMIT),
             Self::AcceptanceIsShown => Arc::new(stream_status::HidesStatusAfter::ACCEPTANCE),
             Self::FatalErrorIsShown => Arc::new(stream_status::HidesStatusAfter::ERROR),
+            Self::EndIsShown => Arc::new(stream_status::HidesReadyAgain),
             Self::FatalErrorKeepsItsText => Arc::new(settlement::LosesTextOfError),
             Self::ClockPutsNothingOff => Arc::new(clock::WaitsForTheClock),
             Self::ClockKeepsTheOrder => Arc::new(clock::OrdersByTheClock),

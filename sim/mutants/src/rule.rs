@@ -164,6 +164,9 @@ rules! {
         RequestsAreAnswered: "A request for a session that does not exist is answered", ["R2.5", "R2.6"];
         RefusedStreamHasItsStatus: "A stream with the ticket of another session is refused with 403", ["R9.12"];
         FiltersApplyToAll: "A filtered stream has only the events that were asked for", ["R9.5", "R9.9"];
+        ExecutionsAreFiltered: "A stream of some executions has only their events", ["R9.6", "R9.9"];
+        TimesAreFiltered: "A stream of a time has only the events of that time", ["R9.7", "R9.9"];
+        FilteredStreamIsWhole: "A filtered stream has all events that were asked for", ["R9.5", "R9.9"];
         CallbackIsPrompt: "A callback is requested as soon as the queue has its job", ["R8.39"];
         ReservedNamesAreRefused: "A frame with a name of the server changes nothing and is not relayed", ["R5.83"];
         ReadyTimeoutIsPrompt: "A wrapper that does not get ready is given up after its time, not later", ["R5.12"];
@@ -179,6 +182,7 @@ rules! {
         CommitEndIsShown: "The end of a commit is shown", ["R5.86"];
         AcceptanceIsShown: "The status `ready` follows a delivery that was accepted", ["R5.21"];
         FatalErrorIsShown: "The status `error` follows a fatal error", ["R5.22"];
+        EndIsShown: "The status `ready` follows the end of the work, if the last status was another one", ["R5.70"];
         FatalErrorKeepsItsText: "A message that fails by a fatal error has the text of the error", ["R6.13"];
         SessionShowsItsMode: "`getSession` shows the mode that the session was created with", ["R9.58"];
         SessionShowsItsBranch: "`getSession` shows the branch that the session was created with", ["R9.58"];

@@ -61,6 +61,25 @@ impl Interceptor for HidesStatusAfter {
     }
 }
 
+/// Sends no `ready` after the end of work; violates R5.70.
+pub struct HidesReadyAgain;
+
+impl Interceptor for HidesReadyAgain {
+    fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let is = |effect: &Effect, names: &[&str]| matches!(effect, Effect::Broadcast(event) if names.contains(&event.stream_event_type.as_str()));
+        let ends_work = decided
+            .effects
+            .iter()
+            .any(|effect| is(effect, &[name::FAILED, name::COMPLETE]));
+        let is_ready = |effect: &Effect| matches!(effect, Effect::Broadcast(event) if event.data["cloudStatus"]["type"] == "ready");
+        // An acceptance shows it for another reason.
+        if ends_work && !decided.effects.iter().any(|effect| is(effect, &[name::SENT])) {
+            decided.effects.retain(|effect| !is_ready(effect));
+        }
+        Memory::Stays
+    }
+}
+
 /// Shows the status of a commit whenever kilo is idle; violates R5.85.
 pub struct CommitsWhenIdle;
 

@@ -25,12 +25,25 @@ pub(super) enum Draft {
         /// Whether it requests an auto-commit.
         commits: bool,
     },
+    /// Sends a request at the same instant as the step after it.
+    AtOnce(Request),
     /// Waits until the last message is in this state.
     Await { is: Moment, within: Lapse },
     /// Releases the gate of the latest message that has one.
     Release,
     /// Waits for a callback of the last message, or for its completion if the session has no callback target.
     AwaitCallback { within: Lapse },
+}
+
+/// A request of which the answer is not awaited.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Request {
+    /// Sends a new message.
+    Send,
+    /// Sends the last message again.
+    Repeat,
+    Interrupt,
+    Delete,
 }
 
 impl Disturbance {

@@ -28,7 +28,7 @@ use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, thief, wrapper_behaviour, wrapper_start};
 
 /// The client that sends requests.
-const CLIENT: &str = "client";
+pub(super) const CLIENT: &str = "client";
 
 /// Relative frequency of faults at any time and of situations.
 #[derive(Debug, Clone, Copy)]

@@ -1,20 +1,26 @@
 //! Sessions that an older service left on the server's disk (protocol §10).
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use turnstile_scenarios::{
     Credentials, ExecutionStatus, JsonObject, Label, Lapse, RecordForm, Step, Stored, StoredExecution,
+    WrapperBehaviour,
 };
 
 use super::disturbance::Disturbance;
 use super::times::{between, moment};
-use super::wrapper_faults::{impostor_closes, impostor_opens, impostor_sends};
+use super::wrapper_faults::{answering_late, impostor_closes, impostor_opens, impostor_sends, misbehaving};
 
 /// A kilo session that this server did not draw.
 const KILO_SESSION: &str = "ses_OLDoldOLDoldOLDoldOLDoldOL";
 /// Label of the execution, and of the message that it runs for.
 const EXECUTION: &str = "old";
 const ASKED: &str = "asked";
+/// The time-out of an execution (R10.31), and the delay before a delivery (R3.14).
+const TIME_OUT: Duration = Duration::from_hours(1);
+const DRAIN_DELAY: Duration = Duration::from_secs(1);
 
 /// An imported session.
 #[derive(Debug, Clone)]
@@ -23,13 +29,15 @@ pub(super) struct Imported {
     pub(super) stored: Stored,
     /// Whether its first message has to be initiated.
     pub(super) waits_for_initiation: bool,
+    /// How the session's wrapper behaves from the beginning.
+    pub(super) behaviour: Option<WrapperBehaviour>,
     /// What the wrapper of its execution does.
     pub(super) wrapper: Disturbance,
 }
 
 /// Generates an imported session, seldom.
 pub(super) fn imported() -> impl Strategy<Value = Option<Imported>> {
-    let kinds = prop_oneof![1 => not_initiated(), 2 => with_execution()];
+    let kinds = prop_oneof![1 => not_initiated(), 2 => with_execution(), 1 => delivery_across_time_out()];
     proptest::option::weighted(0.08, kinds)
 }
 
@@ -41,6 +49,7 @@ fn not_initiated() -> impl Strategy<Value = Imported> {
             ..Stored::default()
         },
         waits_for_initiation: true,
+        behaviour: None,
         wrapper: Disturbance(Vec::new()),
     })
 }
@@ -90,6 +99,7 @@ fn with_execution() -> impl Strategy<Value = Imported> {
                     ..Stored::default()
                 },
                 waits_for_initiation: false,
+                behaviour: None,
                 wrapper: Disturbance::at_any_time([
                     Step::Wait(Lapse::from_secs(2)),
                     impostor_opens(Credentials::Execution(label(EXECUTION).into())),
@@ -99,6 +109,30 @@ fn with_execution() -> impl Strategy<Value = Imported> {
             }
         },
     )
+}
+
+/// A session whose execution times out during the slow delivery of its first message.
+fn delivery_across_time_out() -> impl Strategy<Value = Imported> {
+    let delivery = (any::<bool>(), between(3_000, 28_000), 0..=10_u32);
+    (delivery, any::<bool>()).prop_map(|((is_ready, takes, tenths), has_message)| {
+        let execution = StoredExecution {
+            r#as: label(EXECUTION).into(),
+            id: None,
+            status: ExecutionStatus::Running,
+            started_before: Lapse::from(TIME_OUT.saturating_sub(DRAIN_DELAY + *takes * tenths / 10)),
+            message: has_message.then(|| label(ASKED).into()),
+        };
+        let normal = WrapperBehaviour::default();
+        Imported {
+            stored: Stored {
+                executions: vec![execution],
+                ..Stored::default()
+            },
+            waits_for_initiation: false,
+            behaviour: Some(answering_late(normal.clone(), is_ready, takes)),
+            wrapper: Disturbance::at_any_time([Step::Wait(takes), misbehaving(normal)]),
+        }
+    })
 }
 
 fn label(text: &str) -> Label {

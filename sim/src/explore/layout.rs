@@ -83,6 +83,9 @@ impl<'a> Layout<'a> {
         let mut stored = imported.stored;
         self.executions
             .extend(stored.executions.iter().map(|execution| execution.r#as.clone()));
+        if let Some(behaviour) = imported.behaviour {
+            self.push(misbehaving(behaviour));
+        }
         if imported.waits_for_initiation {
             let (label, prompt) = self.message(&Saying::Echo, &session);
             stored.initial_message = Some(label.into());

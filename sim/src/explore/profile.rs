@@ -1,4 +1,5 @@
-//! The protocol profile of a seed: how often the server tries a delivery, and how soon a slow client falls behind.
+//! The protocol profile of a seed: how often the server tries a delivery, how soon a slow client falls behind, and how much
+//! a wrapper keeps that is not connected.
 
 use std::time::Duration;
 
@@ -15,12 +16,13 @@ const PATIENT_COLD: [u64; 10] = [2, 4, 8, 16, 32, 60, 60, 60, 120, 120];
 /// With the protocol's single retry, an outage of some seconds exhausts every message, so some seeds have longer lists.
 pub(super) fn profile() -> impl Strategy<Value = Profile> {
     (retry_delays(), retry_delays(), limits()).prop_map(|(warm, cold, limits)| {
-        let (subscriber_backlog, replay_round_bytes) = limits;
+        let (subscriber_backlog, replay_round_bytes, wrapper_buffer) = limits;
         Profile {
             delivery_retry_delays_warm: warm,
             delivery_retry_delays_cold: cold,
             subscriber_backlog,
             replay_round_bytes,
+            wrapper_buffer,
             ..Profile::default()
         }
     })
@@ -35,12 +37,40 @@ fn retry_delays() -> impl Strategy<Value = Vec<Duration>> {
     .prop_map(|delays| delays.iter().copied().map(Duration::from_secs).collect())
 }
 
-/// Generates `subscriber_backlog` and `replay_round_bytes`: seldom so small that slow clients fall behind and that a
-/// replay has several rounds.
-fn limits() -> impl Strategy<Value = (usize, usize)> {
+/// Generates `subscriber_backlog`, `replay_round_bytes` and `wrapper_buffer`: seldom so small that slow clients fall behind,
+/// that a replay has several rounds, and that a wrapper without a connection loses events.
+fn limits() -> impl Strategy<Value = (usize, usize, usize)> {
     let protocol = Profile::default();
+    let backlog = prop_oneof![Just(8_usize), Just(32)];
+    let round = prop_oneof![Just(1_024_usize), Just(8_192)];
+    let buffer = prop_oneof![
+        1 => Just(protocol.wrapper_buffer),
+        2 => prop_oneof![Just(0_usize), Just(1), 2..=40_usize],
+    ];
     prop_oneof![
-        3 => Just((protocol.subscriber_backlog, protocol.replay_round_bytes)),
-        1 => (prop_oneof![Just(8_usize), Just(32)], prop_oneof![Just(1_024_usize), Just(8_192)]),
+        3 => Just((protocol.subscriber_backlog, protocol.replay_round_bytes, protocol.wrapper_buffer)),
+        1 => (backlog, round, buffer),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+
+    #[test]
+    fn small_limits_are_drawn() {
+        let mut runner = TestRunner::deterministic();
+        let protocol = Profile::default();
+        let (mut backlogs, mut rounds, mut buffers) = (0, 0, 0);
+        for _ in 0..400 {
+            let drawn = profile().new_tree(&mut runner).unwrap().current();
+            backlogs += usize::from(drawn.subscriber_backlog < protocol.subscriber_backlog);
+            rounds += usize::from(drawn.replay_round_bytes < protocol.replay_round_bytes);
+            buffers += usize::from(drawn.wrapper_buffer < protocol.wrapper_buffer);
+        }
+        assert!(backlogs > 40 && rounds > 40 && buffers > 30);
+    }
 }

@@ -1,11 +1,12 @@
 //! Situations that random faults seldom meet: each has a message of its own, and faults at a chosen point of its life.
 //!
-//! Those around a deadline are in `deadlines`, those with contradictory words in `evidence`, and frames of every kind in
-//! `frames`.
+//! Those around a deadline are in `deadlines`, those with contradictory words in `evidence`, frames of every kind in
+//! `frames`, and those of one instant in `instants`.
 
 mod deadlines;
 mod evidence;
 mod frames;
+mod instants;
 
 use std::time::Duration;
 
@@ -15,15 +16,15 @@ use serde_json::json;
 use turnstile_judge::parties::{SERVER, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
-    Completion, ConnectionEnd, CrashPoint, Credentials, Failure, Fault, Fence, Finalizing, JobBehaviour,
-    Lapse, Link, Moment, ReadyBehaviour, ReadyCode, Step, WrapperBehaviour,
+    Completion, ConnectionEnd, CrashPoint, Credentials, Failure, Fault, Fence, Finalizing, Lapse, Link,
+    Moment, ReadyBehaviour, ReadyCode, Step, WrapperBehaviour,
 };
 
 use super::disturbance::{Disturbance, Draft};
 use super::swarm::FaultRates;
 use super::times::{between, moment};
 use super::workload::Saying;
-use super::wrapper_faults::{impostor_opens, impostor_sends, misbehaving};
+use super::wrapper_faults::{answering_late, impostor_opens, impostor_sends, misbehaving};
 
 /// How long to wait for the acceptance or the end of a short turn.
 const TURN: Lapse = Lapse::from_secs(20);
@@ -45,7 +46,10 @@ pub(super) fn situation(
         (rates.situation, evidence::outlived_run().boxed()),
         (rates.situation, evidence::contradiction().boxed()),
         (rates.situation, frames::frames_of_every_kind().boxed()),
-        (rates.situation, overflowing_buffer().boxed()),
+        (rates.situation, instants::requests().boxed()),
+        (rates.situation, instants::request_and_frame().boxed()),
+        (rates.situation, overflowing_buffer(profile).boxed()),
+        (rates.situation, branch_of_each_run().boxed()),
         (rates.situation, output_after_idle().boxed()),
         (rates.situation, crash_at_exhaustion(profile).boxed()),
         (rates.situation, long_answer().boxed()),
@@ -86,19 +90,7 @@ fn lost_in_turn() -> impl Strategy<Value = Disturbance> {
 fn interrupted_in_delivery() -> impl Strategy<Value = Disturbance> {
     let pause = between(1_000, 9_000);
     (between(5_000, 40_000), any::<bool>(), pause).prop_map(|(delay, is_ready, pause)| {
-        let delay = Some(delay);
-        let mut behaviour = WrapperBehaviour::default();
-        if is_ready {
-            behaviour.ready = Some(ReadyBehaviour {
-                delay,
-                ..ReadyBehaviour::default()
-            });
-        } else {
-            behaviour.job = Some(JobBehaviour {
-                delay,
-                ..JobBehaviour::default()
-            });
-        }
+        let behaviour = answering_late(WrapperBehaviour::default(), is_ready, delay);
         Disturbance(vec![
             misbehaving(behaviour).into(),
             Draft::send(Saying::Echo),
@@ -212,10 +204,40 @@ fn long_answer() -> impl Strategy<Value = Disturbance> {
     })
 }
 
-/// More events than the wrapper buffers, while its ingest is lost and comes back within the grace.
-fn overflowing_buffer() -> impl Strategy<Value = Disturbance> {
-    // Around the capacity of the buffer (R11.29).
-    (980..=1_030_u32, between(3_000, 9_000)).prop_map(|(babble, away)| {
+/// Turns after which the work is on another branch each time, or where the wrapper reports none.
+fn branch_of_each_run() -> impl Strategy<Value = Disturbance> {
+    let branch = proptest::option::weighted(0.7, 1..=99_u32);
+    proptest::collection::vec(branch, 2..=3).prop_map(|branches| {
+        let mut drafts = Vec::new();
+        for branch in branches {
+            let complete = Completion {
+                branch: branch.map(|number| format!("run/{number}")),
+                ..Completion::default()
+            };
+            let behaviour = WrapperBehaviour {
+                complete: Some(complete),
+                ..WrapperBehaviour::default()
+            };
+            drafts.extend([
+                misbehaving(behaviour).into(),
+                Draft::send(Saying::Echo),
+                Draft::AwaitCallback { within: CALLBACK },
+                // The wrapper reports the branch when it has finished.
+                wait(Lapse::from_secs(1)),
+            ]);
+        }
+        drafts.push(misbehaving(WrapperBehaviour::default()).into());
+        Disturbance(drafts)
+    })
+}
+
+/// About as many events as the wrapper buffers, or more, while its ingest is lost and comes back within the grace.
+fn overflowing_buffer(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
+    let capacity = u32::try_from(profile.wrapper_buffer)
+        .unwrap_or(u32::MAX)
+        .min(5_000);
+    let around = capacity.saturating_sub(20)..=capacity + 30;
+    (around, between(3_000, 9_000)).prop_map(|(babble, away)| {
         let behaviour = WrapperBehaviour {
             babble,
             ..WrapperBehaviour::default()

@@ -98,7 +98,11 @@ pub(super) fn settings() -> impl Strategy<Value = Session> {
     ];
     let mode = prop_oneof![6 => Just("code"), 1 => Just("ask"), 1 => Just("plan"), 1 => Just("architect")];
     let model = prop_oneof![4 => Just(MODEL), 1 => Just(PREFIXED_MODEL)];
-    let branch = prop_oneof![3 => Just(None), 1 => Just(Some("feature/login"))];
+    let branch = prop_oneof![
+        3 => (1..=999_u32).prop_map(|number| format!("work/{number}")),
+        1 => Just("fix/100%_\u{fc}&b=c".to_owned()),
+    ];
+    let branch = proptest::option::weighted(0.4, branch);
     let variant = proptest::option::weighted(0.1, Just("high".to_owned()));
     let flag = || proptest::option::weighted(0.2, proptest::bool::ANY);
     let steps = (gate, flag(), flag());
@@ -112,7 +116,7 @@ pub(super) fn settings() -> impl Strategy<Value = Session> {
             mode: mode.to_owned(),
             model: model.to_owned(),
             variant,
-            branch: branch.map(str::to_owned),
+            branch,
             ..Session::default()
         },
     )

@@ -260,6 +260,27 @@ fn unusual_shapes() -> impl Strategy<Value = WrapperBehaviour> {
     })
 }
 
+/// The behaviour, but with a late answer to `/session/ready`, or else to `/job/…`.
+pub(super) fn answering_late(behaviour: WrapperBehaviour, is_ready: bool, delay: Lapse) -> WrapperBehaviour {
+    let delay = Some(delay);
+    match is_ready {
+        true => WrapperBehaviour {
+            ready: Some(ReadyBehaviour {
+                delay,
+                ..ReadyBehaviour::default()
+            }),
+            ..behaviour
+        },
+        false => WrapperBehaviour {
+            job: Some(JobBehaviour {
+                delay,
+                ..JobBehaviour::default()
+            }),
+            ..behaviour
+        },
+    }
+}
+
 /// A step that sets the wrapper's behaviour.
 pub(super) fn misbehaving(behaviour: WrapperBehaviour) -> Step {
     Step::fault(Fault::Wrapper(Box::new(behaviour)), None)

@@ -392,6 +392,7 @@ fn add_wrapper_host(
             let mut config = WrapperConfig::new(format!("http://{GATEWAY_AUTHORITY}"));
             config.latency = wrappers.latency;
             config.reconnect_pauses = profile.wrapper_reconnect_pauses.clone();
+            config.buffer = profile.wrapper_buffer;
             config.abandons_after = profile.wrapper_abandons_after;
             config.version = wrappers.version.unwrap_or(config.version);
             Wrapper::new(config, machine.seams, probe).serve(listener).await;

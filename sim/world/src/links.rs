@@ -18,6 +18,9 @@ use super::condition::{Busy, Condition};
 /// Latency of a packet, in microseconds.
 const LATENCY: RangeInclusive<u64> = 200..=2_000;
 
+/// Latency of a packet on a direction with a delay, apart from the delay; the same as in the other simulated world.
+const FIXED_LATENCY: Duration = Duration::from_millis(1);
+
 /// Size of a packet without data, in bytes: the headers of IP and TCP.
 const HEADERS: usize = 40;
 
@@ -57,7 +60,12 @@ impl Direction {
     }
 
     fn arrival(&mut self, now: Timestamp, number: u64, packet: &Packet) -> (Timestamp, u64) {
-        let latency = Duration::from_micros(self.jitter.random_range(LATENCY)) + self.condition.extra;
+        let drawn = Duration::from_micros(self.jitter.random_range(LATENCY));
+        // A delay that is chosen is exact, so that packets of several links can be made to arrive at the same instant.
+        let latency = match self.condition.extra {
+            Duration::ZERO => drawn,
+            extra => FIXED_LATENCY + extra,
+        };
         let ahead = self.packets.back().map(|sent| sent.arrival.0);
         let leaves = self.condition.leaves(now, size(packet), &mut self.busy);
         ((leaves + latency).max(ahead.unwrap_or(now)), number)

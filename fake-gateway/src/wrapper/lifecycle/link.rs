@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::{Action, Command, Lifecycle, Link, LinkFailure, LinkId};
 use crate::coverage::FakeEvent;
-use crate::wrapper::buffer::Buffer;
 use crate::wrapper::events;
 use crate::wrapper::reply::Refusal;
 
@@ -205,7 +204,7 @@ impl Lifecycle {
         }
         let ended = self.turns.forget();
         self.stop(ended);
-        self.buffer = Buffer::default();
+        self.buffer.restart();
         self.last_error = None;
         self.finalizing = None;
         self.announced = None;

@@ -187,12 +187,13 @@ pub(in crate::wrapper) struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A wrapper without a session.
+    /// A wrapper without a session. While its ingest is lost, it keeps up to `buffer` events.
     pub(in crate::wrapper) fn new(
         identifiers: Identifiers,
         version: String,
         latency: Duration,
         reconnect_pauses: Vec<Duration>,
+        buffer: usize,
     ) -> Self {
         Self {
             identifiers,
@@ -204,7 +205,7 @@ impl Lifecycle {
             link: Link::Closed,
             last_link: 0,
             old_sockets: OldSockets::default(),
-            buffer: Buffer::default(),
+            buffer: Buffer::new(buffer),
             pending_prompts: Vec::new(),
             turns: Turns::default(),
             last_error: None,

@@ -31,6 +31,7 @@ impl Stage {
                 "1.0.0".to_owned(),
                 Duration::ZERO,
                 WrapperConfig::RECONNECT_PAUSES.to_vec(),
+                WrapperConfig::BUFFER,
             ),
             now: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             actions: Vec::new(),

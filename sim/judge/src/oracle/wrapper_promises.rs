@@ -1,7 +1,7 @@
 //! A turn that a wrapper has accepted runs (protocol §11): the wrapper reports it before it says that its work is complete.
 //!
 //! This judges the role of the wrapper. A wrapper that was stopped, that was bound again, that gave up a lost ingest, that
-//! ended its turns with an error or that a script lets misbehave has no such duty.
+//! lost events with it, that ended its turns with an error or that a script lets misbehave has no such duty.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -119,6 +119,11 @@ fn is_excused(
         let ends_all = frame.name == "interrupted" || frame.name == "error" && frame.data["fatal"] == true;
         ends_all && is_then(frame.at)
     });
+    // It counts the events that it dropped when its buffer overflowed (R11.29).
+    let has_lost = session.wrapper_frames().any(|(_, frame)| {
+        let lost = frame.data["eventsLost"].as_u64();
+        frame.name == "wrapper_resumed" && lost.is_some_and(|lost| lost > 0) && is_then(frame.at)
+    });
     let misbehaves = run.faults.misbehaviours(from, until).any(|behaviour| {
         behaviour.silent
             || behaviour.loses_buffer
@@ -136,6 +141,7 @@ fn is_excused(
         || is_bound_again
         || is_refused
         || has_failed
+        || has_lost
         || misbehaves
         || is_repeat
         || run.faults.may_have_disrupted(&ingest.host, delivery.at, until)
@@ -207,6 +213,16 @@ mod tests {
     fn a_wrapper_that_was_stopped_or_bound_again_may_drop_its_turns() {
         assert_eq!(completes(|writer| writer.is_killed(1)), NOTHING);
         assert_eq!(completes(|writer| writer.bound(2)), NOTHING);
+    }
+
+    #[test]
+    fn a_wrapper_whose_buffer_overflowed_may_have_lost_the_report() {
+        for (lost, expected) in [(1, &NOTHING[..]), (0, &FOUND)] {
+            let mut writer = at_work_with_two();
+            let data = json!({"bufferedEvents": 1, "eventsLost": lost});
+            writer.wrapper_sends(1, "wrapper_resumed", data);
+            assert_eq!(judged_at_complete(writer), expected, "{lost}");
+        }
     }
 
     #[test]

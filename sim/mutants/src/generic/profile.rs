@@ -7,7 +7,11 @@ use super::planted::{Fate, Planted, Unit};
 use super::{Place, Rewrite};
 
 /// Fields about wrappers, which a server does not read.
-const OF_WRAPPERS: [&str; 2] = ["wrapper_reconnect_pauses", "wrapper_abandons_after"];
+const OF_WRAPPERS: [&str; 3] = [
+    "wrapper_reconnect_pauses",
+    "wrapper_buffer",
+    "wrapper_abandons_after",
+];
 
 /// Notes all fields in the census of this thread.
 pub fn count(profile: &Profile) {

@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 
 use serde_json::Value;
 use turnstile_scenarios::{
-    Await, Condition, Finalization, Ingest, IngestFrame, IngestName, Injection, Label, Lapse, Moment,
-    SendMessage, SessionName, Step,
+    Await, Condition, Delete, Finalization, Ingest, IngestFrame, IngestName, Injection, Interrupt, Label,
+    Lapse, Moment, Reply, SendMessage, SessionName, Step, SuccessReply,
 };
 
 use super::{Layout, Sent, await_message, name, plain};
-use crate::explore::disturbance::{Disturbance, Draft, EARLIER, LAST};
+use crate::explore::disturbance::{Disturbance, Draft, EARLIER, LAST, Request};
 use crate::explore::workload::{Saying, VIEWER};
 
 impl Layout<'_> {
@@ -19,6 +19,7 @@ impl Layout<'_> {
             match draft {
                 Draft::Step(step) => self.strike_with(*step),
                 Draft::Send { saying, commits } => self.send_to_first(&saying, commits),
+                Draft::AtOnce(request) => self.request_at_once(request),
                 Draft::Await { is, within } => {
                     if let Some(label) = self.last_of_first() {
                         self.push(await_message(label, is, within));
@@ -50,6 +51,36 @@ impl Layout<'_> {
             finalization,
             ..plain(label, prompt, &session)
         }));
+    }
+
+    /// Sends a request about the first session, and does not wait for its answer.
+    fn request_at_once(&mut self, request: Request) {
+        let session = SessionName::default();
+        let reply = Reply::unawaited();
+        let step = match request {
+            Request::Send => {
+                let (label, prompt) = self.message(&Saying::Echo, &session);
+                Step::Send(SendMessage {
+                    reply,
+                    ..plain(label, prompt, &session)
+                })
+            }
+            Request::Repeat => {
+                let Some(again) = self.repeat_of_last() else {
+                    return;
+                };
+                Step::Send(SendMessage { reply, ..again })
+            }
+            Request::Interrupt => Step::Interrupt(Interrupt {
+                reply: SuccessReply::unawaited(),
+                ..Interrupt::default()
+            }),
+            Request::Delete => Step::Delete(Delete {
+                reply: SuccessReply::unawaited(),
+                ..Delete::default()
+            }),
+        };
+        self.push(step);
     }
 
     fn await_callback(&self, label: Label, within: Lapse) -> Step {
@@ -89,6 +120,13 @@ impl Layout<'_> {
                 replace(&mut data.value.0, role, &format!("<{label}>"));
             }
         }
+    }
+
+    /// A repeat of the first session's last message.
+    fn repeat_of_last(&self) -> Option<SendMessage> {
+        let mut messages = self.messages.iter().rev();
+        let last = messages.find(|sent| sent.session == SessionName::default())?;
+        Some(self.repeat_of(last, false))
     }
 
     /// The label of the first session's last message.

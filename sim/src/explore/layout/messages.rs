@@ -169,12 +169,18 @@ impl Layout<'_> {
 
     /// Sends an earlier message again, under a label of its own.
     pub(super) fn repeat(&mut self, message: Index, on_other_surface: bool) {
+        let step = self.repeat_of(message.get(&self.messages), on_other_surface);
+        self.push(Step::Send(step));
+    }
+
+    /// A repeat of a message.
+    pub(super) fn repeat_of(&self, message: &Sent, on_other_surface: bool) -> SendMessage {
         let Sent {
             label,
             session,
             prompt,
             values,
-        } = message.get(&self.messages).clone();
+        } = message.clone();
         let again: Label = name(&format!("r{}", self.steps.len()));
         let surface = match prompt {
             // Only the legacy surface supports this.
@@ -182,11 +188,11 @@ impl Layout<'_> {
             _ => self.surface(on_other_surface),
         };
         let is_legacy = surface.unwrap_or(self.swarm.surface) == Surface::Legacy;
-        self.push(Step::Send(SendMessage {
+        SendMessage {
             repeat: Some(label.into()),
             surface: surface.map(At::from),
             ..valued(plain(again, prompt, &session), values.on(is_legacy))
-        }));
+        }
     }
 
     /// Lets every prompt that is sent request an auto-commit. A repeat must have the intent of its message (R3.9).

@@ -15,7 +15,7 @@ use crate::explore::wrapper_faults::{impostor_closes, impostor_opens, impostor_s
 const END: Lapse = Lapse::from_secs(20);
 
 /// What a socket says.
-type Word = (&'static str, Value);
+pub(super) type Word = (&'static str, Value);
 
 /// A wrapper that does not send `complete`, so that its run stays until the words of another socket.
 fn stays(no_reply: bool) -> Draft {
@@ -30,7 +30,8 @@ fn stays(no_reply: bool) -> Draft {
     misbehaving(behaviour).into()
 }
 
-fn says((event, data): Word) -> Draft {
+/// A step that sends a word on the socket that was opened last.
+pub(super) fn says((event, data): Word) -> Draft {
     impostor_sends(event, data).into()
 }
 
@@ -58,6 +59,16 @@ fn answer(to: &'static str, error: bool) -> Word {
         "kilocode",
         json!({"event": "message.updated", "properties": {"sessionID": "ses_a", "info": info}}),
     )
+}
+
+/// A word that ends a run or a message, or changes nothing.
+pub(super) fn word() -> impl Strategy<Value = Word> {
+    prop_oneof![
+        4 => terminal_word(),
+        2 => any::<bool>().prop_map(|error| answer(LAST, error)),
+        1 => Just(("kilocode", json!({"event": "session.idle", "properties": {"sessionID": "ses_a"}}))),
+        1 => Just(("heartbeat", Value::Null)),
+    ]
 }
 
 /// A socket that stays open when a word on it has ended its run. It says another word during the next run, or closes.

@@ -18,6 +18,8 @@ use crate::stage::identity::{Login, Right};
 
 /// `createdOnPlatform` of all sessions.
 const PLATFORM: &str = "turnstile";
+/// The procedure that queues the message of a prepared session.
+const INITIATION: &str = "initiateFromKilocodeSessionV2";
 /// Procedures without a session in their input.
 const WITHOUT_SESSION: [&str; 3] = ["health", "start", "prepareSession"];
 /// Procedures that name the session `sessionId`.
@@ -156,14 +158,16 @@ impl Player<'_> {
 
     pub(super) fn initiate(&mut self, initiate: &Initiate, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&initiate.client);
-        let answer = self.call_initiate(&client, &initiate.session)?;
+        let input = json!({"cloudAgentSessionId": self.session(&initiate.session)});
+        let unawaited = initiate.reply.unawaited;
+        let answer = self.request(&client, INITIATION, input, &initiate.session, unawaited)?;
         self.check_answer("the initiation", &answer, &initiate.reply, spot)?;
         Ok(())
     }
 
     fn call_initiate(&mut self, client: &Client, session: &SessionName) -> Result<Answer, Halt> {
         let input = json!({"cloudAgentSessionId": self.session(session)});
-        self.call(client, "initiateFromKilocodeSessionV2", input, session)
+        self.call(client, INITIATION, input, session)
     }
 
     pub(super) fn send(&mut self, send: &SendMessage, spot: Spot) -> Result<(), Halt> {
@@ -185,7 +189,8 @@ impl Player<'_> {
             Surface::Unified => ("send", self.send_input(send, id.as_deref())),
             Surface::Legacy => ("sendMessageV2", self.legacy_send_input(send, id.as_deref())),
         };
-        let answer = self.call(&client, procedure, input, &send.session)?;
+        let unawaited = send.reply.unawaited;
+        let answer = self.request(&client, procedure, input, &send.session, unawaited)?;
         let acked = answer
             .as_ref()
             .and_then(|(_, body)| body["result"]["data"]["messageId"].as_str());
@@ -245,21 +250,24 @@ impl Player<'_> {
         };
         let session = self.session(&update.session);
         let input = json!({"cloudAgentSessionId": session, "callbackTarget": target});
-        let answer = self.call(&client, "updateSession", input, &update.session)?;
+        let unawaited = update.reply.unawaited;
+        let answer = self.request(&client, "updateSession", input, &update.session, unawaited)?;
         self.check_success("update", &answer, &update.reply, spot)
     }
 
     pub(super) fn delete(&mut self, delete: &Delete, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&delete.client);
         let input = json!({"sessionId": self.session(&delete.session)});
-        let answer = self.call(&client, "deleteSession", input, &delete.session)?;
+        let unawaited = delete.reply.unawaited;
+        let answer = self.request(&client, "deleteSession", input, &delete.session, unawaited)?;
         self.check_success("deletion", &answer, &delete.reply, spot)
     }
 
     pub(super) fn interrupt(&mut self, interrupt: &Interrupt, spot: Spot) -> Result<(), Halt> {
         let client = self.client(&interrupt.client);
         let input = json!({"sessionId": self.session(&interrupt.session)});
-        let answer = self.call(&client, "interruptSession", input, &interrupt.session)?;
+        let unawaited = interrupt.reply.unawaited;
+        let answer = self.request(&client, "interruptSession", input, &interrupt.session, unawaited)?;
         self.check_success("interrupt", &answer, &interrupt.reply, spot)
     }
 

@@ -22,6 +22,23 @@ impl Player<'_> {
         self.call_with(client, procedure, Content::Json(input), login)
     }
 
+    /// The same, but a request whose answer is not awaited is only sent, and has none.
+    pub(super) fn request(
+        &mut self,
+        client: &Client,
+        procedure: impl Into<String>,
+        input: Value,
+        session: &SessionName,
+        is_unawaited: bool,
+    ) -> Result<Answer, Halt> {
+        if !is_unawaited {
+            return self.call(client, procedure, input, session);
+        }
+        let login = Login::of(self.user(session));
+        self.begin_call(client, procedure, Content::Json(input), login)?;
+        Ok(None)
+    }
+
     /// The same with any body and any credentials.
     pub(super) fn call_with(
         &mut self,
@@ -30,13 +47,25 @@ impl Player<'_> {
         content: Content,
         login: Login,
     ) -> Result<Answer, Halt> {
+        let awaited = self.begin_call(client, procedure, content, login)?;
+        Ok(self.answer(&awaited)?)
+    }
+
+    /// Sends a request. The answer is in the result once it has arrived.
+    fn begin_call(
+        &mut self,
+        client: &Client,
+        procedure: impl Into<String>,
+        content: Content,
+        login: Login,
+    ) -> Result<Awaited, Halt> {
         let awaited = Awaited::default();
         let host = client.name().to_owned();
         let calling = client
             .clone()
             .call(procedure.into(), content, login, awaited.clone());
         self.stage.world.spawn(&host, calling)?;
-        Ok(self.answer(&awaited)?)
+        Ok(awaited)
     }
 
     /// The same with GET and any credentials.
@@ -65,7 +94,8 @@ impl Player<'_> {
         Ok(self.answer(&awaited)?)
     }
 
-    /// Checks the reply to a message step. Returns its data, or null for an expected refusal or loss.
+    /// Checks the reply to a message step. Returns its data, or null for an expected refusal or loss, or if it is not
+    /// awaited.
     pub(super) fn check_reply(
         &mut self,
         answer: &Answer,
@@ -85,6 +115,7 @@ impl Player<'_> {
         spot: Spot,
     ) -> Result<Value, Halt> {
         let text = match (answer, expected.lost) {
+            (None, _) if expected.unawaited => return Ok(Value::Null),
             (None, true) => return Ok(Value::Null),
             (None, false) => format!("{what} got no answer"),
             (Some((status, body)), true) => {
@@ -109,7 +140,7 @@ impl Player<'_> {
         spot: Spot,
     ) -> Result<(), Halt> {
         let Some((status, body)) = answer else {
-            if expected.lost {
+            if expected.lost || expected.unawaited {
                 return Ok(());
             }
             return Err(self.fail_step(spot, None, format!("the {what} got no answer")));

@@ -22,6 +22,8 @@ pub struct StreamEvent {
     pub data: Value,
     /// The time that the server reports, since the beginning of the run, in whole milliseconds.
     pub at: Duration,
+    /// The same by the server's clock.
+    pub reported_at: Timestamp,
     /// Further fields of its envelope. `sessionId` is among them only if it is another session, or null if it is absent.
     pub others: Map<String, Value>,
 }
@@ -124,6 +126,7 @@ pub(super) fn read_event(
         name: fields.get("streamEventType")?.as_str()?.to_owned(),
         data: fields.get("data").cloned().unwrap_or_default(),
         at: time_of(time),
+        reported_at: time,
         others,
     })
 }

@@ -6,6 +6,7 @@
 //! | `reader` | one pass over a trace |
 //! | `event` | events of streams |
 //! | `callback` | requests to the receiver |
+//! | `filters` | what a stream is restricted to |
 //! | `logs` | which stream is the log of a session |
 //! | `refused` | WebSockets that the server refused |
 //! | `session` | the part of a trace that concerns one session |
@@ -19,6 +20,7 @@ mod callback;
 mod content;
 mod event;
 mod faults;
+mod filters;
 mod logs;
 mod reader;
 mod refused;
@@ -40,6 +42,7 @@ pub use self::callback::{CallbackRequest, is_execution};
 pub use self::content::Content;
 pub use self::event::{StreamEvent, kilo};
 pub use self::faults::Faults;
+pub use self::filters::Filters;
 pub use self::reader::CONNECTED;
 pub use self::refused::{Door, RefusedSocket};
 pub(in crate::oracle) use self::session::LONGEST_OPENING;
@@ -270,8 +273,8 @@ pub struct Stream {
     pub from: StreamStart,
     /// Whether only some events were requested.
     pub is_filtered: bool,
-    /// The types of events that were requested; `None` for all types.
-    pub types: Option<Vec<String>>,
+    /// The readable filters that were requested.
+    pub filters: Filters,
     /// Time of opening.
     pub opened_at: Duration,
     /// Time at which the client noticed its end.

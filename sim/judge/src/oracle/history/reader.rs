@@ -11,6 +11,7 @@ use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_fault::Fault;
 
 use super::event::read_event;
+use super::filters::Filters;
 use super::logs;
 use super::wire::{self, Fence};
 use super::wrapper::{ingest_host, wrapper_answer};
@@ -401,7 +402,7 @@ impl<'a> Reader<'a> {
                 session,
                 from,
                 is_filtered: wire::is_filtered(path),
-                types: wire::event_types(path),
+                filters: Filters::of_path(path),
                 opened_at: at,
                 closed_at: None,
                 events: Vec::new(),

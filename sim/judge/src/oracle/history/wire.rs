@@ -9,7 +9,7 @@ use super::StreamStart;
 use crate::parties::SERVER;
 
 /// Parameters that restrict a stream to some events.
-const FILTERS: [&str; 4] = ["eventTypes", "executionIds", "startTime", "endTime"];
+pub(super) const FILTERS: [&str; 4] = ["eventTypes", "executionIds", "startTime", "endTime"];
 
 /// The identity of one allocation of the wrapper.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,13 +101,6 @@ pub(super) fn is_filtered(path: &str) -> bool {
     FILTERS.iter().any(|filter| parameter(path, filter).is_some())
 }
 
-/// The types of events that a stream is restricted to; `None` for all types.
-pub(super) fn event_types(path: &str) -> Option<Vec<String>> {
-    let list = parameter(path, "eventTypes")?;
-    let list = percent_decode_str(list).decode_utf8().ok()?;
-    Some(list.split(',').map(str::to_owned).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,9 +134,5 @@ mod tests {
         assert_eq!(stream_start("/stream?fromId=3&replay=false"), StreamStart::Live);
         assert_eq!(stream_start("/stream?a=b"), StreamStart::Unspecified);
         assert!(is_filtered("/stream?eventTypes=complete"));
-        assert_eq!(
-            event_types("/stream?eventTypes=complete%2Ccloud.status,error"),
-            Some(["complete", "cloud.status", "error"].map(str::to_owned).into())
-        );
     }
 }

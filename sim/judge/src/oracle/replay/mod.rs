@@ -17,13 +17,13 @@ use crate::rules::{RuleId, ids};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "replay-is-exact",
-    rule: "A stream contains every kept event after its starting point, in its last version, none twice, then \
-        `connected`, and no event of another session. An event that is kept keeps its time.",
+    rule: "A stream contains every kept event after its starting point that passes its filters, in its last version, none \
+        twice, then `connected`, and no event of another session. An event that is kept keeps its time.",
     why: "A client shows only what its stream contains. A gap, a duplicate or an outdated version stays on its \
         screen until it reconnects.",
     moment: Moment::Always,
     protocol: &ids([
-        "R9.3", "R9.4", "R9.15", "R9.18", "R9.19", "R9.22", "R9.20", "R9.23", "R9.27", "R9.70",
+        "R9.3", "R9.4", "R9.9", "R9.15", "R9.18", "R9.19", "R9.22", "R9.20", "R9.23", "R9.27", "R9.70",
     ]),
     check: Check::Sessions(check),
 };
@@ -83,6 +83,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         findings.extend(view.foreign_events());
         findings.extend(view.silence(session));
         if view.stream.is_filtered {
+            findings.extend(view.gap(session));
             continue;
         }
         findings.extend(view.misplaced_events());
@@ -298,7 +299,8 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    /// The finding about the first event of the log that the stream should contain and lacks.
+    /// The finding about the first event of the log that the stream should contain and lacks. A filtered stream contains
+    /// what passes its filters.
     fn gap(&self, session: &SessionHistory) -> Option<Finding> {
         let log = session.log.as_ref()?;
         let shown: BTreeSet<u64> = self.shown.iter().map(|seen| seen.event.id).collect();
@@ -319,8 +321,10 @@ impl<'a> View<'a> {
         } else {
             firsts().max()?
         };
-        let is_missing =
-            |event: &&&StreamEvent| event.id > from && event.id <= upto && !shown.contains(&event.id);
+        let filters = &self.stream.filters;
+        let is_missing = |event: &&&StreamEvent| {
+            event.id > from && event.id <= upto && !shown.contains(&event.id) && filters.admits(event)
+        };
         let missing = log.iter().find(is_missing)?;
         let later = self.shown.iter().find(|seen| seen.event.id > missing.id);
         let (at, what) = match later {

@@ -36,6 +36,29 @@ fn a_gap_in_a_replay_and_unrequested_events_are_found() {
 }
 
 #[test]
+fn a_filtered_stream_contains_what_passes_its_filters() {
+    let completed = "eventTypes=cloud.message.completed,complete";
+    for (asked, shown, expected) in [
+        (completed, &[2_usize][..], &NOTHING[..]),
+        (completed, &[], &FOUND),
+        ("executionIds=exc_1", &[], &NOTHING),
+        ("startTime=0", &[0, 1, 2, 3], &NOTHING),
+        ("startTime=0", &[0, 2, 3], &FOUND),
+        ("endTime=0", &[], &NOTHING),
+        // What passes a filter that cannot be read is unknown.
+        ("startTime=soon", &[], &NOTHING),
+    ] {
+        let mut writer = ended();
+        writer.client_opens_with("late", &format!("fromId=0&{asked}"));
+        for place in shown {
+            writer.client_receives("late", *place);
+        }
+        writer.client_receives_unkept("late", "connected", json!({"cloudStatus": {"type": "ready"}}));
+        assert_eq!(writer.judged(), expected, "{asked} {shown:?}");
+    }
+}
+
+#[test]
 fn an_event_that_is_lost_between_replay_and_live_is_found() {
     let mut writer = ended();
     writer.client_replays("late", 0, 0..4);

@@ -29,7 +29,7 @@ pub(super) const ORACLE: Oracle = Oracle {
         another place is shown wrongly until it connects again.",
     moment: Moment::Always,
     protocol: &ids([
-        "R5.84", "R9.5", "R9.9", "R9.18", "R9.20", "R9.21", "R9.22", "R9.36", "R9.37",
+        "R5.84", "R9.5", "R9.6", "R9.7", "R9.9", "R9.18", "R9.20", "R9.21", "R9.22", "R9.36", "R9.37",
     ]),
     check: Check::Sessions(check),
 };

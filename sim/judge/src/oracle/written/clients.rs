@@ -138,7 +138,12 @@ impl Writer {
 
     /// A client opens a stream of some types of events, which are separated by commas.
     pub(in crate::oracle) fn client_filters(&mut self, client: &str, types: &str) {
-        let path = format!("/stream?cloudAgentSessionId={}&eventTypes={types}", self.session);
+        self.client_opens_with(client, &format!("eventTypes={types}"));
+    }
+
+    /// A client opens a stream with these parameters.
+    pub(in crate::oracle) fn client_opens_with(&mut self, client: &str, query: &str) {
+        let path = format!("/stream?cloudAgentSessionId={}&{query}", self.session);
         let socket = self.opens(client, path);
         self.book().streams.insert(client.to_owned(), socket);
     }
