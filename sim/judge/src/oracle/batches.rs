@@ -165,6 +165,8 @@ impl<'s, 'a> Reading<'s, 'a> {
     fn needs_no_idle(&self, end: &StreamEvent) -> Likely {
         match end.data["completionSource"].as_str() {
             Some("interrupt" | "wrapper_failure" | "delivery_failure") => Likely::Yes,
+            // The session is idle then, also if the idle came before the acceptance.
+            Some("idle_reconciliation") if self.has_run_ended == Likely::No => Likely::Perhaps,
             _ => self.has_run_ended,
         }
     }

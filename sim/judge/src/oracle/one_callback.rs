@@ -204,6 +204,26 @@ mod tests {
     }
 
     #[test]
+    fn the_idle_may_come_before_the_acceptance() {
+        let early = |source: &str| {
+            let mut writer = Writer::with_callback("m1");
+            writer.queued("m1");
+            writer.delivered("m1");
+            writer.idle();
+            writer.sent("m1");
+            writer.wait(15);
+            let reason = json!({"completionSource": source, "error": "no reply"});
+            writer.failed("m1", reason);
+            writer.called_back("m1", json!({}), 200);
+            writer.wait(10);
+            writer.event("interrupted", json!({}));
+            writer.judged().contains(&FOUND[0].to_owned())
+        };
+        assert!(!early("idle_reconciliation"));
+        assert!(early("assistant_message_event"));
+    }
+
+    #[test]
     fn a_callback_before_the_idle_is_found_unless_the_user_interrupted() {
         let early = |interrupts: Option<bool>| {
             let mut writer = Writer::with_callback("m1");
