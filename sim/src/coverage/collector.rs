@@ -122,8 +122,8 @@ mod tests {
             };
             collect(work).1
         };
-        // `tracing` may keep for ever that nobody is interested in a place that is reached for the first time while a
-        // subscriber comes.
+        // `tracing` caches whether a place has a subscriber. A place that is reached for the first time while a subscriber
+        // is being set may stay cached without one.
         ServerMark::Drained.hit();
         FakeEvent::Idle.hit();
         let (mine, others) = thread::scope(|scope| {

@@ -16,7 +16,7 @@ pub(super) async fn serve(listener: Box<dyn Listener>, to: String, link: Link, n
     http_server::serve_by(listener, move |near| {
         let (to, link, network) = (to.clone(), link.clone(), Arc::clone(&network));
         async move {
-            // Dropping the connections ends them. Their ends notice that, and nobody else needs to.
+            // Dropping the connections ends them. Both ends notice that.
             let _ = link.unless_ended(pass(near, &to, &link, &*network)).await;
         }
     })

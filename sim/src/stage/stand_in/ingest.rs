@@ -71,7 +71,7 @@ async fn open(
     })
 }
 
-/// The observations of one WebSocket. Dropping it records an end that nothing else has recorded.
+/// The observations of one WebSocket. Dropping it records its end unless that is recorded.
 struct Socket {
     probe: Probe,
     number: u64,

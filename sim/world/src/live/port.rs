@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use tokio::net::TcpSocket;
 
 /// Reserves an address of this machine; with port 0, a free port. A socket is bound to it without listening, so connections
-/// are refused, and the system gives the port to nobody who asks for any free port or opens a connection. Whoever names the
-/// port and sets `SO_REUSEADDR`, as servers do on Unix, can listen on it at any time.
+/// are refused, and the system does not give the port to a process that asks for any free port or opens a connection. A
+/// process that names the port and sets `SO_REUSEADDR`, as servers do on Unix, can listen on it at any time.
 ///
 /// # Errors
 ///
