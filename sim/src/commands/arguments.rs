@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -115,6 +116,31 @@ impl WatchArguments {
 pub(crate) fn note_abandoned() {
     if Watch::has_too_many_abandoned() {
         anstream::eprintln!("too many plays did not end within --play-timeout: the others were not played");
+    }
+}
+
+/// A duration that is given in minutes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Minutes(Duration);
+
+impl FromStr for Minutes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let minutes: Option<f64> = text.parse().ok();
+        let duration = minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
+        duration
+            .filter(|duration| !duration.is_zero())
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is not a positive number of minutes, such as 30 or 0.5"))
+    }
+}
+
+impl Deref for Minutes {
+    type Target = Duration;
+
+    fn deref(&self) -> &Duration {
+        &self.0
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,8 +12,8 @@ use turnstile::report::{SeedReplay, Verbosity};
 use turnstile::stage::Subject;
 
 use super::arguments::{
-    FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, Shard, ShownArguments,
-    WatchArguments,
+    FILTER_OPTIONS, JobsArguments, Minutes, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, Shard,
+    ShownArguments, WatchArguments,
 };
 use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
@@ -77,23 +76,6 @@ pub(crate) struct ExploreArguments {
     guided: GuidedArguments,
     #[command(flatten)]
     live: LiveSeedArguments,
-}
-
-/// A duration that is given in minutes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Minutes(Duration);
-
-impl FromStr for Minutes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let minutes: Option<f64> = text.parse().ok();
-        let duration = minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
-        duration
-            .filter(|duration| !duration.is_zero())
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not a positive number of minutes, such as 30 or 0.5"))
-    }
 }
 
 /// The seeds of an exploration.
@@ -233,9 +215,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         }
     };
     let start = now();
-    let end = arguments
-        .minutes
-        .and_then(|Minutes(limit)| start.checked_add(limit));
+    let end = arguments.minutes.and_then(|limit| start.checked_add(*limit));
     let is_over = || end.is_some_and(|end| end <= now());
     let every = usize::try_from(chosen.every).unwrap_or(usize::MAX);
     let seeds = (chosen.first..chosen.end).step_by(every);

@@ -13,7 +13,7 @@ use super::suggestions::similar_ids;
 const FOLDER: &str = "scenarios";
 
 /// The folder of the scenarios.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct LibraryArguments {
     /// Folder with scenarios: in `suite` and `regressions` if it has one of these, otherwise all scripts below it [default:
     /// `scenarios` if it has them, else the built-in scenarios]

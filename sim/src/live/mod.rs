@@ -222,7 +222,7 @@ impl Live {
             settling,
             ends_at_failure: !self.keeps_playing,
             subject: self.subject,
-            fault: crash,
+            faults: [crash, None],
             ..Options::default()
         };
         let verdict = self.play_in_world(played, seed, setup, options);

@@ -61,8 +61,8 @@ pub struct Options {
     pub seed: u64,
     /// The server under test.
     pub subject: Subject,
-    /// One fault in addition to those of the script.
-    pub fault: Option<TimedFault>,
+    /// Faults in addition to those of the script.
+    pub faults: [Option<TimedFault>; 2],
     /// Another seed of the network from a time on.
     pub reseed: Option<Reseed>,
     /// The kind of world.
@@ -313,7 +313,7 @@ fn play_in_monitored(
     if let Some(laid_out) = laid_out {
         player.register_stored(laid_out)?;
     }
-    if let Some(TimedFault { at, kind }) = options.fault {
+    for TimedFault { at, kind } in options.faults.into_iter().flatten() {
         player.arrange_timed_fault(at, kind);
     }
     if let Some(Reseed { at, seed }) = options.reseed {

@@ -21,9 +21,8 @@ pub(super) fn play(
     options: Options,
     play: impl Fn(Subject) -> Result<Verdict, HarnessError>,
 ) -> Result<Verdict, HarnessError> {
-    let counted = options
-        .fault
-        .is_some_and(|fault| fault.kind.fault().disk_operation().is_some());
+    let mut faults = options.faults.iter().flatten();
+    let counted = faults.any(|fault| fault.kind.fault().disk_operation().is_some());
     let subject = options.subject;
     let database = subject.with_store(StoreChoice::Database);
     if subject.store() == StoreChoice::Database || counted || scenario.counts_disk_operations() {
@@ -43,9 +42,9 @@ pub(super) fn play(
 }
 
 /// Whether a play without findings is repeated. Depends on what distinguishes it from others: its scenario, its seed and
-/// the time of its fault.
+/// the times of its faults.
 fn is_sample(scenario: &Scenario, options: Options) -> bool {
-    let at = options.fault.map_or(Duration::ZERO, |fault| fault.at);
+    let at: Duration = options.faults.iter().flatten().map(|fault| fault.at).sum();
     let start = options.seed.wrapping_add(at.subsec_micros().into());
     let title = scenario.title.bytes().map(u64::from);
     let sum = title.fold(start, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));

@@ -62,7 +62,7 @@ impl Variation {
     pub(super) fn options(&self, options: Options) -> Options {
         Options {
             reseed: Some(self.reseed),
-            fault: self.fault,
+            faults: [self.fault, None],
             ..options
         }
     }

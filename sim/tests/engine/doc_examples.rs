@@ -257,10 +257,12 @@ fn masked(line: &str) -> String {
     {
         line.replace_range(begin.., " in (time)");
     }
-    if let Some((_, rest)) = line.split_once(" seeds/s")
-        && !line.contains(" in ")
-    {
-        line = format!("(rate) seeds/s{rest}");
+    for rate in [" seeds/s", " plays/s"] {
+        if let Some((_, rest)) = line.split_once(rate)
+            && !line.contains(" in ")
+        {
+            line = format!("(rate){rate}{rest}");
+        }
     }
     for field in ["\"wall_us\": "] {
         if let Some(begin) = line.find(field) {

@@ -2,12 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use turnstile::explore::{self, Exploration};
 use turnstile_scenarios::Scenario;
 
-use crate::library::library;
 use crate::tool::{command, scratch, stderr, stdout, turnstile};
 
 /// Number of compared seeds.
@@ -275,40 +274,48 @@ fn a_script_is_swept_with_a_fault_at_each_of_its_moments() {
     assert!(stderr(&unknown).contains("wrapper-crash"));
 }
 
-/// Takes a quarter of an hour on two cores. Show its progress with
-/// `cargo test --release -p turnstile --test engine -- --ignored --nocapture`.
+#[cfg(feature = "selftest")]
 #[test]
-#[ignore = "the whole suite, with a crash of the server at each moment of each script"]
-fn the_suite_passes_with_a_server_crash_at_any_moment() {
-    use turnstile::script::SweepFault;
-    use turnstile::{sweep, workers};
+fn a_sweep_with_pairs_finds_what_needs_two_faults_and_repeats_it() {
+    let script = "scenarios/suite/turn/cold.yaml";
+    let sweep = [
+        "sweep",
+        script,
+        "--fault",
+        "server-crash",
+        "--breaking",
+        "reconnect-cancels-grace",
+    ];
+    let output = turnstile(&[&sweep[..], &["--pairs"]].concat());
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}{}", stderr(&output));
+    assert!(
+        text.contains("18 of 18 moments passed"),
+        "one fault finds nothing: {text}"
+    );
+    let replay = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("replay: turnstile "));
+    let replay: Vec<&str> = replay.expect("a failure has its command").split(' ').collect();
+    assert!(replay.contains(&"--then-at"), "{text}");
+    let again = turnstile(&replay);
+    assert_eq!(again.status.code(), Some(1), "{}", stdout(&again));
+}
 
-    let library = library();
-    let mut broken = Vec::new();
-    for entry in library.entries() {
-        let strips = sweep::sweep(
-            &entry.scenario,
-            turnstile::script::Options::default(),
-            &[&SweepFault::ALL[0]],
-            workers::all_cores(),
-            |_, _| {},
-        );
-        let strips = strips.unwrap_or_else(|error| panic!("{}: {error}", entry.id));
-        for strip in &strips {
-            eprintln!(
-                "{}: {} of {} moments passed",
-                entry.id,
-                strip.passed(),
-                strip.moments.len()
-            );
-        }
-        let is_broken = |strip: &sweep::Strip| strip.passed() < strip.moments.len();
-        broken.extend(
-            strips
-                .into_iter()
-                .filter(is_broken)
-                .map(|strip| (&entry.id, strip)),
-        );
-    }
-    assert!(broken.is_empty(), "{broken:#?}");
+#[test]
+fn moments_that_are_alike_are_left_out_of_a_sweep() {
+    let script = "scenarios/suite/wrapper/warm-start-fails-for-good.yaml";
+    let sweep = ["sweep", script, "--fault", "reset"];
+    let played = |output: &Output| -> usize {
+        let text = stdout(output);
+        let summary = text.lines().last().expect("there is a summary");
+        let count = summary.split(' ').next().expect("it begins with a number");
+        count
+            .parse()
+            .unwrap_or_else(|_| panic!("{text}{}", stderr(output)))
+    };
+    let some = turnstile(&sweep);
+    let all = turnstile(&[&sweep[..], &["--all-moments"]].concat());
+    assert!(stdout(&some).contains("are like others"), "{}", stdout(&some));
+    assert!(played(&some) < played(&all), "{}{}", stdout(&some), stdout(&all));
 }

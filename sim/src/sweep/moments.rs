@@ -1,0 +1,304 @@
+//! The moments of a run at which a fault can happen, and which of them are alike.
+//!
+//! Two moments are alike if the wire shows the same state at both: the step of the script, how far each message is, the
+//! requests and sockets that are open, the faults in effect, and what happened just before. Times and ids do not count, so
+//! the pings of an hour are alike. What a server counts in silence may differ, so a fault is tried at the first and at
+//! the last of the moments that are alike.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use serde_json::Value;
+use turnstile_events::observation::Observation;
+use turnstile_events::queue::Submission;
+use turnstile_events::world::WorldEvent;
+use turnstile_judge::parties::{OBSERVER, RECEIVER, WRAPPER, host_of};
+use turnstile_judge::trace::{Record, What};
+
+use crate::script::Verdict;
+
+/// How long something that happened counts as just before: longer than the network takes.
+const JUST_BEFORE: Duration = Duration::from_millis(5);
+/// The counts of deliveries and callbacks of a message that are told apart.
+const MOST_COUNTED: u32 = 3;
+
+/// A moment with an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) at: Duration,
+    /// The hash of the state that it leaves.
+    pub(super) state: u64,
+}
+
+/// All moments with an event before the final inspection.
+pub(super) fn places(verdict: &Verdict) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    let mut state = State::default();
+    for record in &verdict.trace.records()[..verdict.inspection_start] {
+        state.take(record);
+        let place = Place {
+            at: record.at,
+            state: state.hash(),
+        };
+        match places.last_mut().filter(|last| last.at == record.at) {
+            Some(last) => *last = place,
+            None => places.push(place),
+        }
+    }
+    places
+}
+
+/// For each moment whether it is the first or the last of those that are alike.
+pub(super) fn first_and_last(places: &[Place]) -> Vec<bool> {
+    let mut seen = BTreeSet::new();
+    let mut chosen: Vec<bool> = places.iter().map(|place| seen.insert(place.state)).collect();
+    seen.clear();
+    for (place, chosen) in places.iter().zip(&mut chosen).rev() {
+        *chosen |= seen.insert(place.state);
+    }
+    chosen
+}
+
+/// How far a message is.
+#[derive(Debug, Default, Hash)]
+struct Progress {
+    /// Its last `cloud.message.*` event.
+    event: String,
+    deliveries: u32,
+    callbacks: u32,
+}
+
+/// What the wire shows of a run at a moment.
+#[derive(Debug, Default)]
+struct State {
+    steps: usize,
+    messages: BTreeMap<String, Progress>,
+    /// The last state that the agent of each wrapper reported.
+    agents: BTreeMap<String, String>,
+    /// Exchanges and sockets of each party, by number.
+    open: BTreeMap<(String, bool, u64), String>,
+    /// Faults in effect, by place.
+    faults: BTreeMap<String, String>,
+    /// What happened just before.
+    recent: VecDeque<(Duration, String)>,
+}
+
+impl State {
+    fn take(&mut self, record: &Record) {
+        let party = &*record.party;
+        let mark = match &record.what {
+            What::Observation(observation) => self.take_observation(party, observation),
+            What::World(event) => self.take_world(event),
+            What::Queue(Submission {
+                submitted, answer, ..
+            }) => format!("{submitted} {answer:?}"),
+            What::Step { .. } => {
+                self.steps += 1;
+                String::new()
+            }
+        };
+        self.recent.push_back((record.at, format!("{party} {mark}")));
+        while let Some((at, _)) = self.recent.front()
+            && *at + JUST_BEFORE < record.at
+        {
+            self.recent.pop_front();
+        }
+    }
+
+    fn take_observation(&mut self, party: &str, observation: &Observation) -> String {
+        let exchange = |number: &u64| (party.to_owned(), true, *number);
+        let socket = |number: &u64| (party.to_owned(), false, *number);
+        match observation {
+            Observation::RequestSent {
+                exchange: number,
+                method,
+                path,
+                body,
+                ..
+            }
+            | Observation::RequestReceived {
+                exchange: number,
+                method,
+                path,
+                body,
+                ..
+            } => {
+                let message = message_of(body);
+                self.count(party, path, message);
+                let mark = format!("{method} {} {}", without_query(path), message.unwrap_or_default());
+                self.open.insert(exchange(number), mark.clone());
+                mark
+            }
+            Observation::ReplyReceived {
+                exchange: number,
+                status,
+                ..
+            }
+            | Observation::ReplySent {
+                exchange: number,
+                status,
+                ..
+            } => {
+                self.open.remove(&exchange(number));
+                status.to_string()
+            }
+            Observation::NoReply { exchange: number, .. } | Observation::PeerGone { exchange: number } => {
+                self.open.remove(&exchange(number));
+                "no answer".to_owned()
+            }
+            Observation::ChunkSent { .. } => "chunk".to_owned(),
+            Observation::SocketOpened {
+                socket: number, path, ..
+            } => {
+                let mark = format!("opens {}", without_query(path));
+                self.open.insert(socket(number), mark.clone());
+                mark
+            }
+            Observation::SocketRefused { path, status, .. } => {
+                format!("refused {} {status:?}", without_query(path))
+            }
+            Observation::SocketClosed {
+                socket: number,
+                code,
+                by,
+            } => {
+                self.open.remove(&socket(number));
+                format!("closed {code:?} {by:?}")
+            }
+            Observation::FrameSent { frame, .. } => {
+                let mark = mark_of(frame);
+                if host_of(party) == WRAPPER && is_state_of_agent(&mark) {
+                    self.agents.insert(party.to_owned(), mark.clone());
+                }
+                mark
+            }
+            Observation::FrameReceived { frame, .. } => {
+                if party == OBSERVER
+                    && let Some((event, message)) = message_event(frame)
+                {
+                    event.clone_into(&mut self.messages.entry(message.to_owned()).or_default().event);
+                }
+                mark_of(frame)
+            }
+        }
+    }
+
+    /// Counts deliveries and callbacks.
+    fn count(&mut self, party: &str, path: &str, message: Option<&str>) {
+        let Some(message) = message else { return };
+        let progress = self.messages.entry(message.to_owned()).or_default();
+        let counter = match host_of(party) {
+            RECEIVER => &mut progress.callbacks,
+            WRAPPER if path.starts_with("/job/") => &mut progress.deliveries,
+            _ => return,
+        };
+        *counter = MOST_COUNTED.min(*counter + 1);
+    }
+
+    fn take_world(&mut self, event: &WorldEvent) -> String {
+        match event {
+            WorldEvent::Began { fault, .. } => {
+                let text = format!("{fault:?}");
+                if let Some(place) = fault.place() {
+                    self.faults.insert(format!("{place:?}"), text.clone());
+                }
+                text
+            }
+            WorldEvent::Ended { place } => {
+                let place = format!("{place:?}");
+                match place.as_str() {
+                    "EveryLink" => self.faults.retain(|place, _| !place.starts_with("Link")),
+                    _ => drop(self.faults.remove(&place)),
+                }
+                place
+            }
+            WorldEvent::Stalled { .. } => String::new(),
+        }
+    }
+
+    fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.steps.hash(&mut hasher);
+        self.messages.hash(&mut hasher);
+        self.agents.hash(&mut hasher);
+        let mut open: Vec<(&str, &str)> = self
+            .open
+            .iter()
+            .map(|((party, ..), mark)| (party.as_str(), mark.as_str()))
+            .collect();
+        open.sort_unstable();
+        open.hash(&mut hasher);
+        self.faults.hash(&mut hasher);
+        let recent: BTreeSet<&str> = self.recent.iter().map(|(_, mark)| mark.as_str()).collect();
+        recent.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split_once('?').map_or(path, |(path, _)| path)
+}
+
+/// The message that a body names.
+fn message_of(body: &Value) -> Option<&str> {
+    let direct = body["messageId"].as_str().or(body["message"]["id"].as_str());
+    direct.or(body["idempotencyKey"].as_str())
+}
+
+/// The name of a `cloud.message.*` event and its message.
+fn message_event(frame: &Value) -> Option<(&str, &str)> {
+    let event = frame["streamEventType"].as_str()?;
+    let event = event.strip_prefix("cloud.message.")?;
+    Some((event, frame["data"]["messageId"].as_str()?))
+}
+
+/// What a frame says, without ids and times.
+fn mark_of(frame: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let data = &frame["data"];
+    let status = &data["properties"]["status"]["type"];
+    let info = &data["properties"]["info"];
+    let is_over = !info["time"]["completed"].is_null();
+    let message = data["messageId"].as_str().or(info["parentID"].as_str());
+    format!(
+        "{} {} {} {} {is_over} {}",
+        text(&frame["streamEventType"]),
+        text(&frame["type"]),
+        text(&data["event"]),
+        text(status),
+        message.unwrap_or_default()
+    )
+}
+
+/// Whether a frame of a wrapper reports the state of its agent.
+fn is_state_of_agent(mark: &str) -> bool {
+    [
+        "session.status",
+        "session.idle",
+        "complete",
+        "interrupted",
+        "error",
+    ]
+    .iter()
+    .any(|state| mark.contains(state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places_of(states: &[u64]) -> Vec<Place> {
+        let place = |state: &u64| Place {
+            at: Duration::ZERO,
+            state: *state,
+        };
+        states.iter().map(place).collect()
+    }
+
+    #[test]
+    fn of_moments_that_are_alike_the_first_and_the_last_are_chosen() {
+        let chosen = first_and_last(&places_of(&[1, 2, 2, 3, 2, 3, 4]));
+        assert_eq!(chosen, [true, true, false, true, true, true, true]);
+    }
+}

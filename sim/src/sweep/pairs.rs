@@ -1,0 +1,156 @@
+//! Sweeps with two faults: the second at each moment after the first.
+//!
+//! A moment after a first fault is left out if a state like it has followed a fault of the same kind before: what a second
+//! fault does there was tried.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use turnstile_scenarios::Scenario;
+
+use super::{AFTER, Outcome, Strip, Sweeping, outcome_of, places_without_fault, sweep_with};
+use crate::script::{HarnessError, SweepFault, TimedFault};
+use crate::workers;
+
+/// The results of one kind of fault, and of each kind after it.
+#[derive(Debug)]
+pub struct PairStrip {
+    /// The results of the first fault alone.
+    pub first: Strip,
+    /// The number of plays with a second fault.
+    pub played: usize,
+    /// The number of them without findings.
+    pub passed: usize,
+    /// The number of them in which the harness failed.
+    pub failed: usize,
+    /// The number of moments after a first fault that were left out.
+    pub alike: usize,
+    /// The first pair that violated each rule, or in which the harness failed.
+    pub failures: Vec<Pair>,
+}
+
+/// Two faults that did not pass.
+#[derive(Debug)]
+pub struct Pair {
+    /// The first fault.
+    pub first: TimedFault,
+    /// The second fault.
+    pub second: TimedFault,
+    /// The outcome of the play.
+    pub outcome: Outcome,
+}
+
+/// A first fault and a moment for a second one.
+#[derive(Clone, Copy)]
+struct Second {
+    first: TimedFault,
+    at: Duration,
+}
+
+/// Sweeps a script with each kind of fault and each kind after it. Calls `progress` with the number of finished plays and
+/// the number of plays that are known to follow. Second faults follow only first ones that pass.
+///
+/// # Errors
+///
+/// The harness failed without a fault. Failures with a fault are part of the strips.
+pub fn sweep_pairs(
+    scenario: &Scenario,
+    sweeping: &Sweeping,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Vec<PairStrip>, HarnessError> {
+    let places = places_without_fault(scenario, sweeping)?;
+    let chosen = sweeping.chosen(&places).into_iter();
+    let firsts = chosen.filter(|is_chosen| *is_chosen).count();
+    let mut strips = Vec::new();
+    let (mut before, mut known) = (0, sweeping.kinds.len() * firsts);
+    for kind in sweeping.kinds {
+        let mut strip = PairStrip::new(kind);
+        let (mut seen, mut seconds) = (BTreeSet::new(), Vec::new());
+        sweep_with(scenario, sweeping, kind, &places, |moment, later| {
+            for place in later.into_iter().filter(|place| place.at >= moment.at) {
+                if seen.insert(place.state) || sweeping.has_all_moments {
+                    let first = TimedFault { at: moment.at, kind };
+                    let at = place.at + AFTER;
+                    seconds.push(Second { first, at });
+                } else {
+                    strip.alike += 1;
+                }
+            }
+            strip.first.moments.push(moment);
+            progress(before + strip.first.played(), known);
+        });
+        before += strip.first.played();
+        known += seconds.len() * sweeping.kinds.len();
+        strip.play(scenario, sweeping, &seconds, |played| {
+            progress(before + played, known);
+        });
+        before += strip.played;
+        strips.push(strip);
+        if (sweeping.is_over)() {
+            break;
+        }
+    }
+    Ok(strips)
+}
+
+impl PairStrip {
+    fn new(kind: &'static SweepFault) -> Self {
+        Self {
+            first: Strip::new(kind),
+            played: 0,
+            passed: 0,
+            failed: 0,
+            alike: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    fn play(
+        &mut self,
+        scenario: &Scenario,
+        sweeping: &Sweeping,
+        seconds: &[Second],
+        mut progress: impl FnMut(usize),
+    ) {
+        let kinds = sweeping.kinds;
+        let plays = seconds
+            .iter()
+            .flat_map(|second| kinds.iter().map(move |kind| (second, *kind)));
+        let mut violated = BTreeSet::new();
+        workers::in_order(
+            plays.take_while(|_| !(sweeping.is_over)()),
+            sweeping.jobs,
+            |(second, kind)| {
+                let (first, second) = (second.first, TimedFault { at: second.at, kind });
+                let (outcome, _) = outcome_of(scenario, sweeping.options, [Some(first), Some(second)]);
+                Pair {
+                    first,
+                    second,
+                    outcome,
+                }
+            },
+            |_| {},
+            |pair| {
+                let what = match &pair.outcome {
+                    Outcome::HarnessFailed(HarnessError::Interrupted) => return ControlFlow::Break(()),
+                    Outcome::Passed | Outcome::Alike => {
+                        self.passed += 1;
+                        None
+                    }
+                    Outcome::Failed { rule, .. } => Some(rule.clone()),
+                    Outcome::HarnessFailed(_) => {
+                        self.failed += 1;
+                        Some(String::new())
+                    }
+                };
+                self.played += 1;
+                progress(self.played);
+                if what.is_some_and(|what| violated.insert(what)) {
+                    self.failures.push(pair);
+                }
+                ControlFlow::Continue(())
+            },
+        );
+    }
+}
