@@ -1,9 +1,11 @@
-//! Cost of seeds on one core: generated seeds, each further fault, and each further session.
+//! Cost of seeds on one core: generated seeds, plays of a guided exploration, each further fault, and each further session.
 
 mod measure;
 
 use std::hint::black_box;
 use std::iter;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use turnstile::explore::{self, Playing};
@@ -39,6 +41,21 @@ fn seeds(criterion: &mut Criterion) {
             });
         });
     }
+    let playing = Playing::default();
+    group.bench_function("guided", |bencher| {
+        bencher.iter(|| {
+            explore::explore_guided(
+                0..SEEDS,
+                NonZeroUsize::MIN,
+                &playing,
+                |_| {},
+                |explored| {
+                    black_box(explored);
+                    ControlFlow::Continue(())
+                },
+            );
+        });
+    });
     group.finish();
 }
 

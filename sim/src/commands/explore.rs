@@ -3,20 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use turnstile::explore::{self, Exploration, Explored, LivePlay, Outcome, Playing, SeedJunitReport, Tally};
-use turnstile::report::{Event, Reporter as _, SeedReplay, Verbosity};
-use turnstile::script::Options;
+use turnstile::explore::{self, Exploration, Explored, Outcome, Playing, SeedJunitReport, Tally};
+use turnstile::report::{SeedReplay, Verbosity};
 use turnstile::stage::Subject;
-use turnstile::suite::{self, Play, Played};
-use turnstile::watch::Watch;
-use turnstile_scenarios::Entry;
 
 use super::arguments::{
     FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, Shard, ShownArguments,
@@ -25,12 +19,14 @@ use super::arguments::{
 use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::explore_live::{LiveSeed, explore_live};
+use super::guided::{GuidedArguments, write_script};
 use super::interruption::Interruption;
 use super::live_seeds::{LiveSeedArguments, LiveSeeds};
 use super::output_file::{OutputFile, check_distinct, terminal_beside};
-use super::pages::{Pages, PagesArguments};
+use super::pages::PagesArguments;
 use super::progress::bar;
 use super::reporting::note_partial;
+use super::seed_pages::write_pages;
 use super::seeds::{Seeds, ServerArguments};
 
 /// The default number of seeds.
@@ -77,6 +73,8 @@ pub(crate) struct ExploreArguments {
     shown: ShownArguments,
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     server: ServerArguments,
+    #[command(flatten)]
+    guided: GuidedArguments,
     #[command(flatten)]
     live: LiveSeedArguments,
 }
@@ -137,6 +135,8 @@ struct Exploring {
     replay: SeedReplay,
     /// Seeds that were not played live, by reason.
     skipped: BTreeMap<String, u64>,
+    /// Whether all scripts of guided plays were written.
+    are_scripts_written: bool,
     /// The number of live seeds that had not ended when the exploration did.
     cut: u64,
     /// The first error of standard output.
@@ -155,6 +155,9 @@ impl Exploring {
         self.bar
             .set_message(format!("{hours} virtual hours, {failed} failed"));
         let is_printed = is_new && self.verbosity != Verbosity::Quiet || explored.outcome.is_err();
+        if is_new || explored.outcome.is_err() {
+            self.are_scripts_written &= write_script(&self.replay, explored.seed, explored.script.as_deref());
+        }
         let (out, replay) = (&mut self.out, &self.replay);
         let printed = self.bar.suspend(|| print(out, &explored, is_printed, replay));
         self.error = self.error.take().or(printed.err());
@@ -237,8 +240,8 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let every = usize::try_from(chosen.every).unwrap_or(usize::MAX);
     let seeds = (chosen.first..chosen.end).step_by(every);
     let template = match chosen.count {
-        Some(_) => "{bar:30} {pos}/{len} seeds, {per_sec}, {msg}, {elapsed}",
-        None => "{spinner} {pos} seeds, {per_sec}, {msg}, {elapsed}",
+        Some(_) => "{bar:30} {pos}/{len} plays, {per_sec}, {msg}, {elapsed}",
+        None => "{spinner} {pos} plays, {per_sec}, {msg}, {elapsed}",
     };
     let bar = bar(chosen.count, template);
     let playing = Playing {
@@ -250,6 +253,7 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
     let flags = arguments.server.flags() + &arguments.live.flags();
     let (replay, server) = match &live {
         Some(_) => (SeedReplay::live(flags.clone()), format!(" --live{flags}")),
+        None if arguments.guided.guided => (arguments.guided.replay(flags.clone()), flags),
         None => (SeedReplay::simulated(flags.clone()), flags),
     };
     let mut exploring = Exploring {
@@ -260,12 +264,15 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
         junit: SeedJunitReport::new(replay.clone(), date_and_time()),
         replay,
         skipped: BTreeMap::new(),
+        are_scripts_written: true,
         cut: 0,
         error: None,
     };
     let seeds = seeds.take_while(|_| !is_over());
     let keeps_going = arguments.keep_going;
+    let jobs = arguments.jobs.simulated();
     let progress = |played| bar.set_position(played as u64);
+    let done = |explored| exploring.take(explored, keeps_going);
     match live {
         Some(live) => {
             let live = live.until(end);
@@ -273,13 +280,8 @@ pub(crate) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
                 exploring.take_live(played, keeps_going)
             });
         }
-        None => explore::explore(
-            seeds,
-            arguments.jobs.simulated(),
-            &playing,
-            progress,
-            |explored| exploring.take(explored, keeps_going),
-        ),
+        None if arguments.guided.guided => explore::explore_guided(seeds, jobs, &playing, progress, done),
+        None => explore::explore(seeds, jobs, &playing, progress, done),
     }
     bar.finish_and_clear();
     interruption.begin_to_write();
@@ -310,6 +312,7 @@ fn conclude(
         tally,
         mut junit,
         skipped,
+        are_scripts_written,
         cut,
         error,
         ..
@@ -319,13 +322,16 @@ fn conclude(
         Some(count) => tally.played() + skipped.values().sum::<u64>() < count,
         None => interruption.is_asked_for() || tally.failed() > 0 && !arguments.keep_going,
     };
-    let exploration = tally.finish(server, chosen.first, chosen.every, stopped_early, wall);
+    let exploration = Exploration {
+        guided: arguments.guided.guided,
+        ..tally.finish(server, chosen.first, chosen.every, stopped_early, wall)
+    };
     // Before the summary, because the reader of standard output may have stopped reading.
     let are_written = write_files(arguments, &exploration, &mut junit, playing);
     let written = explore::write_exploration(&mut out, &exploration);
     let written = written.and_then(|()| write_not_played(&mut out, &skipped, cut));
     ignore_broken_pipe(error.map_or(written, Err))?;
-    if !are_written {
+    if !are_written || !are_scripts_written {
         return Ok(Exit::Harness);
     }
     Ok(interruption.exit(exit_of_exploration(&exploration)))
@@ -356,67 +362,12 @@ fn write_files(
     if let Some(file) = &arguments.junit {
         all &= file.write("the JUnit report", |out| junit.write(exploration, out));
     }
-    let name = format!("{} seeds, {} passed", exploration.played, exploration.passed);
+    let (played, unit, passed) = (exploration.played, exploration.unit(), exploration.passed);
+    let name = format!("{played} {unit}, {passed} passed");
     if let Some(pages) = arguments.pages.pages(&name, false) {
         all &= write_pages(pages, exploration, playing, junit);
     }
     all
-}
-
-/// Plays for a report are not interrupted: they are few, and the report is what is left of an interrupted run.
-static NEVER: AtomicBool = AtomicBool::new(false);
-
-/// Writes pages with the first seed of each kind of finding. It is played again, because only traces of live plays are
-/// kept.
-fn write_pages(
-    mut pages: Pages,
-    exploration: &Exploration,
-    playing: &Playing,
-    junit: &mut SeedJunitReport,
-) -> bool {
-    for seed in exploration
-        .clusters
-        .iter()
-        .filter_map(|cluster| cluster.seeds.first().copied())
-    {
-        let (scenario, verdict) = match junit.take_live(seed) {
-            Some(LivePlay { scenario, verdict }) => (scenario, Some(verdict)),
-            None => (explore::scenario(seed), None),
-        };
-        let entry = Entry {
-            id: format!("seed {seed}"),
-            path: PathBuf::new(),
-            scenario,
-            text: None,
-        };
-        let options = Options {
-            seed,
-            subject: playing.subject,
-            watch: playing.watch.map(|watch| Watch {
-                interruption: &NEVER,
-                ..watch
-            }),
-            ..Options::default()
-        };
-        let play = Play {
-            entry: &entry,
-            options,
-        };
-        let played = match verdict {
-            Some(verdict) => Played::new(play, Ok(verdict), Duration::ZERO),
-            None => suite::play_timed(play),
-        };
-        let replay = junit.replay(seed);
-        let reported = pages.report.report(&Event::Played {
-            played: &played,
-            replay: &replay,
-        });
-        if let Err(error) = reported {
-            print_error(&format!("cannot report seed {seed}: {error}"));
-            return false;
-        }
-    }
-    pages.write()
 }
 
 /// The exit status for an exploration.

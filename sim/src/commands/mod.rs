@@ -9,7 +9,8 @@
 //! | `interruption` | Ctrl-C |
 //! | `clock` | the time of this machine |
 //! | `last_failed`, `watching` | what `run` plays again |
-//! | `pages` | `--report` |
+//! | `pages`, `seed_pages` | `--report` |
+//! | `guided` | `explore --guided` |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak`, and `server` itself |
 //! | `live_server`, `live_seeds` | servers for plays in real time, and seeds against them |
@@ -37,6 +38,7 @@ pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod explore;
 mod explore_live;
+mod guided;
 mod interruption;
 pub(crate) mod judge;
 mod last_failed;
@@ -63,6 +65,7 @@ mod role;
 pub(crate) mod run;
 pub(crate) mod scenario_from;
 pub(crate) mod schema;
+mod seed_pages;
 pub(crate) mod seeds;
 pub(crate) mod selftest;
 pub(crate) mod shrink;

@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 #[cfg(feature = "selftest")]
-use turnstile::selftest::{self, Progress, Search, Selftest};
-#[cfg(feature = "selftest")]
-use turnstile::watch::Watch;
+use turnstile::selftest::{self, Progress, Search, SearchSettings, Selftest};
 #[cfg(feature = "selftest")]
 use turnstile_mutants::Rule;
 
@@ -65,6 +63,9 @@ pub(crate) struct SelftestArguments {
         requires = "seeds"
     )]
     times: u64,
+    /// Compose scenarios as `turnstile explore --guided` does
+    #[arg(long, help_heading = "Seed search options", requires = "seeds")]
+    guided: bool,
     #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     scenarios: ScenarioArguments,
 }
@@ -95,7 +96,14 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
     let interruption = Interruption::listen();
     let watch = arguments.watch.watch(interruption);
     if let Some(limit) = arguments.seeds {
-        let exit = search(&rules, arguments.times, limit, jobs, watch)?;
+        let settings = SearchSettings {
+            times: arguments.times,
+            limit,
+            guided: arguments.guided,
+            jobs,
+            watch,
+        };
+        let exit = search(&rules, settings)?;
         return Ok(interruption.exit(exit));
     }
     let library = match arguments.scenarios.load() {
@@ -141,15 +149,15 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
 
 /// Reports how many seeds it takes to detect each mutant.
 #[cfg(feature = "selftest")]
-fn search(rules: &[Rule], times: u64, limit: u64, jobs: NonZeroUsize, watch: Watch) -> io::Result<Exit> {
+fn search(rules: &[Rule], settings: SearchSettings) -> io::Result<Exit> {
     let bar = progress_bar(0);
     let searches: Vec<Search> = rules
         .iter()
-        .take_while(|_| !watch.is_over())
-        .map(|rule| Search::of(*rule, times, limit, jobs, watch, |played| bar.inc(played)))
+        .take_while(|_| !settings.watch.is_over())
+        .map(|rule| Search::of(*rule, settings, |played| bar.inc(played)))
         .collect();
     bar.finish_and_clear();
-    selftest::write_searches(anstream::stdout(), &searches, limit)?;
+    selftest::write_searches(anstream::stdout(), &searches, settings.limit)?;
     let is_found = |search: &Search| search.found() == search.seeds.len();
     Ok(if searches.iter().all(is_found) {
         Exit::Passed

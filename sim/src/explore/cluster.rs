@@ -34,6 +34,9 @@ pub struct Cluster {
     /// Of live plays, whether the simulated world shows the same with the script of the first seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_simulation: Option<bool>,
+    /// Of guided plays, the script of the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
 }
 
 impl Cluster {
@@ -74,6 +77,7 @@ impl Clusters {
         first: &LabelledFinding,
         shape: &Shape,
         in_simulation: Option<bool>,
+        script: Option<String>,
     ) -> bool {
         self.merge(Cluster {
             rule: first.rule.clone(),
@@ -83,6 +87,7 @@ impl Clusters {
             seeds: vec![seed],
             text: first.text.clone(),
             in_simulation,
+            script,
         })
     }
 
@@ -98,6 +103,7 @@ impl Clusters {
         if cluster.seeds.first() < known.seeds.first() {
             known.text = cluster.text;
             known.in_simulation = cluster.in_simulation;
+            known.script = cluster.script;
         }
         known.seeds.extend(cluster.seeds);
         known.seeds.sort_unstable();

@@ -30,9 +30,20 @@ use super::wrapper_faults::{intruder, misbehaving, thief, wrapper_behaviour, wra
 /// The client that sends requests.
 pub(super) const CLIENT: &str = "client";
 
-/// Weights of faults at any time and of situations.
-const OF_FAULTS: Rate = 4;
-const OF_SITUATIONS: Rate = 1;
+/// Relative frequency of faults at any time and of situations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shares {
+    pub(super) faults: Rate,
+    pub(super) situations: Rate,
+}
+
+impl Shares {
+    /// Those of a seed.
+    pub(super) const USUAL: Self = Self {
+        faults: 4,
+        situations: 1,
+    };
+}
 
 /// Two parties by name.
 type Ends = (&'static str, &'static str);
@@ -41,9 +52,10 @@ type Ends = (&'static str, &'static str);
 pub(super) fn disturbance(
     rates: &FaultRates,
     profile: &Profile,
+    shares: Shares,
 ) -> Option<impl Strategy<Value = Disturbance> + use<>> {
-    let faults = fault(rates).map(|faults| (OF_FAULTS, faults.boxed()));
-    let situation = situation(rates, profile).map(|situation| (OF_SITUATIONS, situation.boxed()));
+    let faults = fault(rates).map(|faults| (shares.faults, faults.boxed()));
+    let situation = situation(rates, profile).map(|situation| (shares.situations, situation.boxed()));
     let kinds: Vec<_> = faults.into_iter().chain(situation).collect();
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use quick_junit::{Report, TestCase, TestCaseStatus, TestSuite};
+use turnstile_scenarios::Scenario;
 
 use super::cluster::Cluster;
 use super::result::{Exploration, Part};
@@ -55,6 +56,12 @@ impl SeedJunitReport {
         failure.live.take().map(|live| *live)
     }
 
+    /// The script of a guided play; `None` if its number determines the play.
+    pub fn script(&self, number: u64) -> Option<&Scenario> {
+        let first = self.firsts.iter().find(|explored| explored.seed == number)?;
+        first.script.as_deref()
+    }
+
     /// Writes the report of all seeds.
     ///
     /// # Errors
@@ -73,7 +80,7 @@ impl SeedJunitReport {
             .collect();
         cases.extend(exploration.harness_failures.iter().map(|failed| {
             let replay = self.replay.of(failed.seed);
-            let name = format!("seed {}", failed.seed);
+            let name = format!("{} {}", exploration.unit().trim_end_matches('s'), failed.seed);
             TestCase::new(name, harness_failure(&failed.error, &replay))
         }));
         if cases.is_empty() {
@@ -97,9 +104,10 @@ impl SeedJunitReport {
         let failed = explored.and_then(Explored::failure);
         let findings = failed.map_or(&[][..], |failed| &failed.findings);
         let found_in = format!(
-            "in {} of {} seeds: {}",
+            "in {} of {} {}: {}",
             cluster.count,
             exploration.played,
+            exploration.unit(),
             named_seeds(cluster)
         );
         let status = failure(
@@ -139,5 +147,5 @@ fn name_of_all(exploration: &Exploration) -> String {
         every => format!("{}..{} by {every}", part.from, part.to),
     };
     let parts: Vec<String> = exploration.parts.iter().map(part).collect();
-    format!("seeds {}", parts.join(", "))
+    format!("{} {}", exploration.unit(), parts.join(", "))
 }

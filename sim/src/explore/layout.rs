@@ -323,7 +323,7 @@ impl<'a> Layout<'a> {
 
     pub(super) fn finish(
         mut self,
-        seed: u64,
+        title: String,
         profile: &Profile,
         latency: Lapse,
         stored: Option<Stored>,
@@ -336,7 +336,7 @@ impl<'a> Layout<'a> {
             self.commit_after_turns();
         }
         Scenario {
-            title: format!("seed {seed}"),
+            title,
             about: "Generated. Judged by the rules for all runs.".to_owned(),
             seam: seam(&self.steps),
             rules: Vec::new(),

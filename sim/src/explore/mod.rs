@@ -2,7 +2,9 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `guided` | scenarios that combine what the earlier ones did not |
 //! | `generate` | the scenario of a seed |
+//! | `composition` | the values that a scenario is made of |
 //! | `swarm` | the operations and faults of a seed, with their rates |
 //! | `offered` | what a server offers of a generated scenario |
 //! | `profile` | the server's retry delays and limits |
@@ -23,9 +25,11 @@
 //! | `junit` | JUnit report |
 
 mod cluster;
+mod composition;
 mod disturbance;
 mod faults;
 mod generate;
+mod guided;
 mod imported;
 mod junit;
 mod layout;
@@ -44,6 +48,7 @@ mod wrapper_faults;
 
 pub use self::cluster::Cluster;
 pub use self::generate::{scenario, scenario_for};
+pub use self::guided::explore_guided;
 pub use self::junit::SeedJunitReport;
 pub use self::result::{Exploration, HarnessFailure, MOST_SHARDS, MergeError, Part, Tally};
 pub use self::run::{Explored, FailedSeed, LivePlay, Outcome, Playing, explore, play_seed};

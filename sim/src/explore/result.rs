@@ -14,7 +14,7 @@ pub const MOST_SHARDS: u64 = 1_000_000;
 /// The largest number of seeds of a result, so that the sum of many results fits into the numbers.
 const MOST_PLAYED: u64 = 1 << 50;
 
-/// The result of playing a set of seeds.
+/// The result of playing a set of seeds, or of a guided exploration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exploration {
     /// The version of the file format.
@@ -35,6 +35,9 @@ pub struct Exploration {
     pub clusters: Vec<Cluster>,
     /// Seeds in which the harness failed.
     pub harness_failures: Vec<HarnessFailure>,
+    /// Whether the exploration was guided. Its seeds are then the numbers of its plays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guided: bool,
 }
 
 /// The seeds of one run.
@@ -77,6 +80,9 @@ pub enum MergeError {
     /// Played against another server: another mutant, or the reference server.
     #[error("it was played against a different server (--breaking) than the others")]
     OtherServer,
+    /// Guided, or not, unlike the others.
+    #[error("a guided exploration and seeds cannot be merged: the same number means different runs")]
+    Guided,
     /// Written in another file format.
     #[error("its file format is {found}, but this version of the tool reads {LAYOUT}")]
     Layout {
@@ -118,11 +124,17 @@ impl Tally {
                 error: error.to_string(),
             });
         }
+        let script = explored.script.as_ref().map(|script| script.to_yaml());
         explored.failure().is_some_and(|failure| {
             let first = failure.findings.first();
             first.is_some_and(|first| {
-                self.clusters
-                    .add(explored.seed, first, &failure.shape, failure.in_simulation)
+                self.clusters.add(
+                    explored.seed,
+                    first,
+                    &failure.shape,
+                    failure.in_simulation,
+                    script,
+                )
             })
         })
     }
@@ -172,6 +184,7 @@ impl Tally {
             virtual_s: self.elapsed.as_secs_f64(),
             clusters: self.clusters.into_sorted(),
             harness_failures: self.harness_failures,
+            guided: false,
         }
     }
 }
@@ -204,6 +217,9 @@ impl Exploration {
         other.check_layout()?;
         if other.breaking != self.breaking {
             return Err(MergeError::OtherServer);
+        }
+        if other.guided != self.guided {
+            return Err(MergeError::Guided);
         }
         if other.version != self.version {
             return Err(MergeError::Version {
@@ -256,6 +272,14 @@ impl Exploration {
         self.parts.iter().any(|part| part.stopped_early)
     }
 
+    /// The word for what was played.
+    pub fn unit(&self) -> &'static str {
+        match self.guided {
+            false => "seeds",
+            true => "plays",
+        }
+    }
+
     /// Wall time of all runs, in seconds.
     pub fn wall_s(&self) -> f64 {
         self.parts.iter().map(|part| part.wall_s).sum()
@@ -277,6 +301,7 @@ mod tests {
                 seeds: vec![*seed],
                 text: format!("at {seed}"),
                 in_simulation: None,
+                script: None,
             });
         }
         tally.played = (from..to).step_by(every as usize).count() as u64;
@@ -312,6 +337,19 @@ mod tests {
         assert_eq!(huge.overlap(&part(u64::MAX - 9, 2, u64::MAX)), Some(u64::MAX - 9));
         assert_eq!(huge.overlap(&part(1, 3, u64::MAX)), None);
         assert_eq!(part(5, 4, 9).overlap(&part(0, 1, 20)), Some(5));
+    }
+
+    #[test]
+    fn a_guided_exploration_is_not_merged_with_seeds() {
+        let guided = |from| Exploration {
+            guided: true,
+            ..exploration(from, 2, from + 9, &[])
+        };
+        let mut whole = guided(0);
+        whole.merge(guided(1)).unwrap();
+        assert_eq!((whole.guided, whole.unit()), (true, "plays"));
+        let seeds = whole.merge(exploration(100, 1, 110, &[])).unwrap_err();
+        assert!(matches!(seeds, MergeError::Guided), "{seeds}");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Explored {
     pub seed: u64,
     /// The outcome, or the error of the harness.
     pub outcome: Result<Outcome, HarnessError>,
+    /// The script of a guided play that did not pass, which its number alone does not determine.
+    pub script: Option<Box<Scenario>>,
 }
 
 /// The outcome of a seed.
@@ -102,7 +104,11 @@ impl Explored {
             }
             outcome
         });
-        Self { seed, outcome }
+        Self {
+            seed,
+            outcome,
+            script: None,
+        }
     }
 
     /// The findings; `None` if it passed or the harness failed.
@@ -131,7 +137,7 @@ impl Explored {
 }
 
 impl Outcome {
-    fn of(verdict: &Verdict, playing: &Playing) -> Self {
+    pub(super) fn of(verdict: &Verdict, playing: &Playing) -> Self {
         let failure = verdict.findings.first().map(|first| {
             Box::new(FailedSeed {
                 findings: LabelledFinding::all(verdict).collect(),
@@ -162,6 +168,7 @@ pub fn play_seed(seed: u64, playing: &Playing) -> Explored {
     Explored {
         seed,
         outcome: verdict.map(|verdict| Outcome::of(&verdict, playing)),
+        script: None,
     }
 }
 

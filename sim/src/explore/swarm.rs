@@ -12,6 +12,11 @@ use turnstile_scenarios::Surface;
 /// Relative frequency; 0 disables.
 pub(super) type Rate = u32;
 
+/// The largest number of user actions.
+pub(super) const LONGEST: usize = 26;
+/// The largest number of faults.
+pub(super) const MOST_FAULTS: usize = 6;
+
 /// The settings of a seed.
 #[derive(Debug, Clone)]
 pub(super) struct Swarm {
@@ -97,8 +102,8 @@ fn rate() -> impl Strategy<Value = Rate> {
 pub(super) fn swarm() -> impl Strategy<Value = Swarm> {
     let surface = prop_oneof![Just(Surface::Unified), Just(Surface::Legacy)];
     let sessions = prop_oneof![8 => Just(1_usize), 3 => Just(2), 1 => Just(3)];
-    let length = prop_oneof![4 => 2..=8_usize, 3 => 6..=14_usize, 1 => 12..=26_usize];
-    let faults = prop_oneof![1 => Just(0_usize), 6 => 1..=3_usize, 2 => 3..=6_usize];
+    let length = prop_oneof![4 => 2..=8_usize, 3 => 6..=14_usize, 1 => 12..=LONGEST];
+    let faults = prop_oneof![1 => Just(0_usize), 6 => 1..=3_usize, 2 => 3..=MOST_FAULTS];
     (surface, sessions, length, workload(), faults, fault()).prop_map(
         |(surface, sessions, length, workload, faults, fault)| Swarm {
             surface,

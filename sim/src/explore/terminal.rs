@@ -22,10 +22,14 @@ const SEEDS_NAMED: usize = 5;
 /// If `out` fails.
 pub fn write_seed(out: &mut impl Write, explored: &Explored, replay: &SeedReplay) -> io::Result<()> {
     let seed = explored.seed;
+    let unit = match explored.script {
+        None => "seed",
+        Some(_) => "play",
+    };
     if let Err(error) = &explored.outcome {
         writeln!(
             out,
-            "{} seed {seed}: harness error: {}",
+            "{} {unit} {seed}: harness error: {}",
             Status::Error,
             printable(&error.to_string())
         )?;
@@ -34,7 +38,7 @@ pub fn write_seed(out: &mut impl Write, explored: &Explored, replay: &SeedReplay
     let Some(failure) = explored.failure() else {
         return Ok(());
     };
-    writeln!(out, "{} seed {seed}", Status::Fail)?;
+    writeln!(out, "{} {unit} {seed}", Status::Fail)?;
     for finding in &failure.findings {
         let (violated, place) = (finding.violated(), finding.place());
         writeln!(out, "    {BAD}{}{BAD:#}{violated} {place}", finding.rule)?;
@@ -84,6 +88,7 @@ pub(super) fn named_seeds(cluster: &Cluster) -> String {
 ///
 /// If `out` fails.
 pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io::Result<()> {
+    let unit = exploration.unit();
     for cluster in &exploration.clusters {
         writeln!(
             out,
@@ -96,11 +101,12 @@ pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io:
         if let Some(shows_the_same) = cluster.in_simulation {
             writeln!(out, "         {QUIET}{}{QUIET:#}", in_simulation(shows_the_same))?;
         }
-        writeln!(out, "         {QUIET}seeds {}{QUIET:#}", named_seeds(cluster))?;
+        writeln!(out, "         {QUIET}{unit} {}{QUIET:#}", named_seeds(cluster))?;
     }
     for failure in &exploration.harness_failures {
         let (seed, error) = (failure.seed, printable(&failure.error));
-        writeln!(out, "{} seed {seed}: harness error: {error}", Status::Error)?;
+        let unit = unit.trim_end_matches('s');
+        writeln!(out, "{} {unit} {seed}: harness error: {error}", Status::Error)?;
     }
     let Exploration {
         played,
@@ -113,7 +119,7 @@ pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io:
     let style = if failed + errors == 0 { GOOD } else { BAD };
     write!(
         out,
-        "{style}{played} seeds: {}{style:#}",
+        "{style}{played} {unit}: {}{style:#}",
         counts(*passed, failed, errors)
     )?;
     match exploration.clusters.len() {
@@ -125,11 +131,11 @@ pub fn write_exploration(out: &mut impl Write, exploration: &Exploration) -> io:
     let duration = Duration::try_from_secs_f64(wall).unwrap_or_default();
     writeln!(out, " in {}", seconds(duration))?;
     if exploration.is_stopped_early() {
-        writeln!(out, "{QUIET}stopped early: not all seeds were played{QUIET:#}")?;
+        writeln!(out, "{QUIET}stopped early: not all {unit} were played{QUIET:#}")?;
     }
     writeln!(
         out,
-        "{QUIET}{:.0} seeds/s, {:.0} virtual hours{QUIET:#}",
+        "{QUIET}{:.0} {unit}/s, {:.0} virtual hours{QUIET:#}",
         *played as f64 / wall.max(f64::MIN_POSITIVE),
         virtual_s / HOUR_S
     )?;

@@ -1,6 +1,6 @@
 //! The commands that replay a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use turnstile_scenarios::Surface;
 use turnstile_world::WorldKind;
@@ -39,16 +39,24 @@ pub fn replay_in_real_time(id: &str, flags: &str) -> String {
 /// How seeds are played again.
 #[derive(Debug, Clone)]
 pub struct SeedReplay {
-    /// The command before the seed.
-    command: &'static str,
+    by: ReplayBy,
     flags: String,
+}
+
+/// What determines a play.
+#[derive(Debug, Clone)]
+enum ReplayBy {
+    /// Its seed, after this command.
+    Seed(&'static str),
+    /// Its script in this folder.
+    Script(PathBuf),
 }
 
 impl SeedReplay {
     /// In the simulated world, against the server that the flags select.
     pub fn simulated(flags: String) -> Self {
         Self {
-            command: "replay",
+            by: ReplayBy::Seed("replay"),
             flags,
         }
     }
@@ -56,15 +64,42 @@ impl SeedReplay {
     /// In real time, against the server that the flags select.
     pub fn live(flags: String) -> Self {
         Self {
-            command: "explore --live --seeds",
+            by: ReplayBy::Seed("explore --live --seeds"),
             flags,
+        }
+    }
+
+    /// In the simulated world, from scripts in a folder.
+    pub fn scripts(folder: PathBuf, flags: String) -> Self {
+        Self {
+            by: ReplayBy::Script(folder),
+            flags,
+        }
+    }
+
+    /// The file with the script of a play; `None` if its seed determines it.
+    pub fn script(&self, number: u64) -> Option<PathBuf> {
+        match &self.by {
+            ReplayBy::Seed(_) => None,
+            ReplayBy::Script(folder) => Some(script_in(folder, number)),
         }
     }
 
     /// The command for a seed.
     pub fn of(&self, seed: u64) -> String {
-        format!("{} {} {seed}{}", program(), self.command, self.flags)
+        let (program, flags) = (program(), &self.flags);
+        match &self.by {
+            ReplayBy::Script(folder) => {
+                format!("{program} replay {}{flags}", script_in(folder, seed).display())
+            }
+            ReplayBy::Seed(command) => format!("{program} {command} {seed}{flags}"),
+        }
     }
+}
+
+/// The file of a play's script.
+fn script_in(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("play-{number}.yaml"))
 }
 
 /// The command that replays a script. An empty `file` means a generated scenario, which its seed determines.

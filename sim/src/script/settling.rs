@@ -40,6 +40,8 @@ const LOG_READ_TIME: Duration = Duration::from_secs(5);
 const LOG_READ_LIMIT_IN_REAL_TIME: Duration = Duration::from_mins(2);
 /// Part of a stream's URL that requests all events.
 const ALL_EVENTS: &str = "fromId=0";
+/// The time in which a wrapper that has its socket stops its calls once all messages have ended.
+const LAST_CALL: Duration = Duration::from_secs(10);
 /// Time limit for each request that removes a session after a play.
 const DELETION_LIMIT: Duration = Duration::from_secs(10);
 /// Time limit for all these requests if the play was interrupted.
@@ -169,9 +171,12 @@ impl Player<'_> {
         Ok(counted)
     }
 
-    /// In real time, waits for the logs and the gateway. A request that has just ended may still be counted, so the gateway
-    /// is queried until it has none or until `end`.
+    /// In real time, waits for the logs and the gateway. A request that has just ended may still be counted, and a wrapper
+    /// that opens its ingest again may still be told to stop, so the gateway is queried for some time, until it has none or
+    /// until `end`.
     fn read_until(&mut self, end: Timestamp, mut counted: Awaited) -> Result<(), HarnessError> {
+        let pauses: Duration = self.stage.profile.wrapper_reconnect_pauses.iter().sum();
+        let end = end.min(self.stage.world.now() + pauses + LAST_CALL);
         let (sessions, from) = (self.all_sessions().len(), self.inspection_start);
         let recorder = self.stage.recorder.clone();
         loop {

@@ -1,4 +1,4 @@
-//! Counts how many seeds it takes to detect a mutant.
+//! Counts how many seeds, or plays of a guided exploration, it takes to detect a mutant.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -6,8 +6,23 @@ use std::ops::ControlFlow;
 use crate::stage::Subject;
 use turnstile_mutants::Rule;
 
-use crate::explore::{self, Playing};
+use crate::explore::{self, Explored, Playing};
 use crate::watch::Watch;
+
+/// How to search.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchSettings {
+    /// The number of searches, each with different seeds.
+    pub times: u64,
+    /// The largest number of seeds of one search.
+    pub limit: u64,
+    /// Whether scenarios combine what the earlier ones did not.
+    pub guided: bool,
+    /// The number of threads.
+    pub jobs: NonZeroUsize,
+    /// The limits of each play.
+    pub watch: Watch,
+}
 
 /// The results of several searches for one mutant.
 #[derive(Debug)]
@@ -21,15 +36,15 @@ pub struct Search {
 }
 
 impl Search {
-    /// Searches `times` times, each time with up to `limit` different seeds.
-    pub fn of(
-        rule: Rule,
-        times: u64,
-        limit: u64,
-        jobs: NonZeroUsize,
-        watch: Watch,
-        mut progress: impl FnMut(u64),
-    ) -> Self {
+    /// Searches for a mutant. Calls `progress` with the number of further plays.
+    pub fn of(rule: Rule, settings: SearchSettings, mut progress: impl FnMut(u64)) -> Self {
+        let SearchSettings {
+            times,
+            limit,
+            guided,
+            jobs,
+            watch,
+        } = settings;
         let playing = Playing {
             subject: Subject::from(rule),
             watch: Some(watch),
@@ -43,22 +58,21 @@ impl Search {
         for time in 0..times {
             let first = time * limit;
             let mut found = None;
-            explore::explore(
-                first..first + limit,
-                jobs,
-                &playing,
-                |_| {},
-                |explored| {
-                    progress(1);
-                    let Some(finding) = explored.failure().and_then(|failure| failure.findings.first())
-                    else {
-                        return ControlFlow::Continue(());
-                    };
-                    found = Some(explored.seed - first + 1);
-                    search.by.get_or_insert_with(|| finding.rule.clone());
-                    ControlFlow::Break(())
-                },
-            );
+            let done = |explored: Explored| {
+                progress(1);
+                let Some(finding) = explored.failure().and_then(|failure| failure.findings.first()) else {
+                    return ControlFlow::Continue(());
+                };
+                found = Some(explored.seed - first + 1);
+                search.by.get_or_insert_with(|| finding.rule.clone());
+                ControlFlow::Break(())
+            };
+            let numbers = first..first + limit;
+            if guided {
+                explore::explore_guided(numbers, jobs, &playing, |_| {}, done);
+            } else {
+                explore::explore(numbers, jobs, &playing, |_| {}, done);
+            }
             search.seeds.push(found);
         }
         search

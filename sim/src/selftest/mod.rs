@@ -13,7 +13,7 @@ use turnstile_judge::oracle::{Finding, ORACLES};
 use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Surface};
 
-pub use self::by_seeds::Search;
+pub use self::by_seeds::{Search, SearchSettings};
 pub use self::detection::{mutant_named, oracle_of, script_of};
 pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;

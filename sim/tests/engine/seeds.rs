@@ -102,6 +102,57 @@ fn merged_shards_equal_the_whole_run() {
 
 #[cfg(feature = "selftest")]
 #[test]
+fn a_finding_of_a_guided_exploration_is_a_script_that_replays_and_shrinks() {
+    let breaking = ["--breaking", "last-of-batch-is-representative"];
+    let folder = scratch("guided");
+    let explore = ["explore", "--guided", "--trace-lines", "0", "--scripts"];
+    let found = command(&explore).arg(&folder).args(breaking).output().unwrap();
+    assert_eq!(found.status.code(), Some(1), "{}", stderr(&found));
+    let found = stdout(&found);
+    let play = found
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("FAIL play "));
+    let file = folder.join(format!("play-{}.yaml", play.expect("it is found")));
+    let file = file.to_str().expect("a path of this test is UTF-8");
+    let replay = format!("replay: turnstile replay {file} --breaking last-of-batch-is-representative");
+    let printed = found
+        .replace("cargo run -- ", "turnstile ")
+        .replace("cargo run --release -- ", "turnstile ");
+    assert!(printed.contains(&replay), "{found}");
+    for (command, status) in [("replay", 1), ("run", 1), ("shrink", 0)] {
+        let output = turnstile(&[&[command, file], &breaking[..]].concat());
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{command}: {}",
+            stdout(&output)
+        );
+        let text = stdout(&output) + &stderr(&output);
+        assert!(text.contains("one-callback-per-batch"), "{command}: {text}");
+    }
+    assert_eq!(turnstile(&["run", file]).status.code(), Some(0));
+}
+
+#[test]
+fn shards_of_a_guided_exploration_can_be_merged() {
+    let shard = |name: &str, shard: &str| {
+        let file = scratch(name);
+        let arguments = [
+            "explore", "--guided", "--seeds", "0..8", "--shard", shard, "--json",
+        ];
+        let output = command(&arguments).arg(&file).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+        file
+    };
+    let files = [shard("guided-0.json", "0/2"), shard("guided-1.json", "1/2")];
+    let merged = command(&["merge"]).args(&files).output().unwrap();
+    assert_eq!(merged.status.code(), Some(0), "{}", stderr(&merged));
+    let merged = stdout(&merged);
+    assert!(merged.starts_with("8 plays: 8 passed"), "{merged}");
+}
+
+#[cfg(feature = "selftest")]
+#[test]
 fn a_failing_seed_is_shrunk_to_a_short_failing_script() {
     let breaking = ["--breaking", "last-of-batch-is-representative"];
     let found = turnstile(&[&["explore", "--trace-lines", "0"], &breaking[..]].concat());
