@@ -13,7 +13,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use turnstile::script::{self, Options, SweepFault};
 use turnstile::suite::{self, Play};
-use turnstile::sweep as sweeping;
+use turnstile::sweep::{self as sweeping, Sweeping};
 use turnstile_scenarios::Library;
 
 /// The allocator of the tool, so that results are comparable.
@@ -83,7 +83,14 @@ fn sweep(criterion: &mut Criterion) {
     let scenario = &swept.expect("the suite has the script").scenario;
     let kinds: Vec<&SweepFault> = SweepFault::ALL.iter().collect();
     let jobs = NonZeroUsize::MIN;
-    let sweep = || sweeping::sweep(scenario, Options::default(), &kinds, jobs, |_, _| {});
+    let plan = Sweeping {
+        options: Options::default(),
+        kinds: &kinds,
+        jobs,
+        has_all_moments: true,
+        is_over: &|| false,
+    };
+    let sweep = || sweeping::sweep(scenario, &plan, |_, _| {});
     let strips = sweep().unwrap_or_else(|error| panic!("{error}"));
     let plays: usize = strips.iter().map(|strip| strip.moments.len()).sum();
     let mut group = criterion.benchmark_group("sweep");

@@ -5,7 +5,7 @@
 //! chosen from a pool by its novelty and its cost. It is less like what users do, so some plays stay as generated.
 
 use proptest::collection::vec;
-use turnstile_scenarios::Step;
+use turnstile_scenarios::{Ingest, Step};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
@@ -162,6 +162,7 @@ fn cost_of_draft(draft: &Draft) -> u64 {
 fn put(next: Move, moves: &mut Vec<Move>, random: &Randomness) {
     if let Move::Disturbance(Disturbance(drafts)) = &next
         && let [draft] = &drafts[..]
+        && !opens_ingest(draft)
         && random.below(100) < INSIDE
     {
         let situations = moves.iter_mut().filter_map(|other| match other {
@@ -179,4 +180,12 @@ fn put(next: Move, moves: &mut Vec<Move>, random: &Randomness) {
     }
     let at = random.below(moves.len() as u64 + 1) as usize;
     moves.insert(at, next);
+}
+
+/// Whether a step opens an ingest socket. Inside a situation, the later steps would be about that socket.
+fn opens_ingest(draft: &Draft) -> bool {
+    match draft {
+        Draft::Step(step) => matches!(**step, Step::Ingest(Ingest::Open { .. })),
+        _ => false,
+    }
 }
