@@ -5,8 +5,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use futures_util::future;
 use tokio::sync::Notify;
@@ -38,16 +36,16 @@ pub async fn serve(listener: Box<dyn Listener>, router: Router) {
 /// Serves one connection until its peer closes it or a handler returns [`instead_of_answer`].
 pub async fn serve_until_cut(stream: Box<dyn ByteStream>, router: Router) {
     let cut = Arc::new(Notify::new());
-    let router = router.layer(from_fn_with_state(cut.clone(), cut_if_not_answered));
+    let answered = cut.clone();
+    let finish = move |response| cut_if_not_answered(answered.clone(), response);
     tokio::select! {
         biased;
         () = cut.notified() => {}
-        () = http_server::serve_connection(stream, router) => {}
+        () = http_server::serve_connection_with(stream, router, finish) => {}
     }
 }
 
-async fn cut_if_not_answered(State(cut): State<Arc<Notify>>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+async fn cut_if_not_answered(cut: Arc<Notify>, response: Response) -> Response {
     if is_never_sent(&response) {
         cut.notify_one();
         return future::pending().await;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use turnstile_fault::{Answer, Capability, Lapse, is_default};
 
 use crate::expectation::Expectation;
-use crate::name::SessionName;
+use crate::name::{ClientName, SessionName};
 use crate::place::At;
 use crate::profile::RequiredProfile;
 use crate::rule_name::RuleName;
@@ -127,6 +127,30 @@ impl Scenario {
             _ => None,
         });
         named.filter(|name| !is_default(*name)).collect()
+    }
+
+    /// The clients that steps name.
+    pub fn clients(&self) -> BTreeSet<&ClientName> {
+        let named = self.steps.iter().filter_map(|step| match &step.value {
+            Step::Start(step) => Some(&step.client.value),
+            Step::Send(step) => Some(&step.client.value),
+            Step::Prepare(step) => Some(&step.client.value),
+            Step::Initiate(step) => Some(&step.client.value),
+            Step::Update(step) => Some(&step.client.value),
+            Step::Delete(step) => Some(&step.client.value),
+            Step::Interrupt(step) => Some(&step.client.value),
+            Step::Call(step) => Some(&step.client.value),
+            Step::Open(step) => Some(&step.client.value),
+            Step::Close(step) => Some(&step.client.value),
+            Step::Await(_)
+            | Step::Release(_)
+            | Step::Heal(_)
+            | Step::Restart(_)
+            | Step::Fault(_)
+            | Step::Ingest(_)
+            | Step::Wait(_) => None,
+        });
+        named.collect()
     }
 
     /// This scenario for one surface, with the surface in its title; `None` if it does not run on that surface.

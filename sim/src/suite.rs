@@ -9,7 +9,7 @@ use turnstile_scenarios::{Entry, Scenario};
 
 use crate::script::{self, HarnessError, Options, Verdict};
 use crate::standing::Standing;
-use crate::watch::{Abandoned, Monitor, Watch};
+use crate::watch::{Abandoned, Monitor};
 use crate::workers;
 pub use crate::workers::all_cores;
 
@@ -121,22 +121,34 @@ pub fn play_timed(play: Play) -> Played {
 ///
 /// If the harness fails.
 pub fn play_safely(scenario: &Scenario, options: Options) -> Result<Verdict, HarnessError> {
-    match options.watch {
-        None => safely(|| script::play(scenario, options)),
-        Some(watch) => play_watched(scenario, options, watch),
-    }
+    play_for(scenario, options, |verdict| verdict)
 }
 
-fn play_watched(scenario: &Scenario, options: Options, watch: Watch) -> Result<Verdict, HarnessError> {
+/// As [`play_safely`], for what `reduce` makes of the verdict. It runs on the thread of the play, and so does the end of
+/// what it drops: another thread frees a trace, which has some thousand pieces, at twice the cost.
+///
+/// # Errors
+///
+/// If the harness fails.
+pub fn play_for<T: Send + 'static>(
+    scenario: &Scenario,
+    options: Options,
+    reduce: impl Fn(Verdict) -> T + Copy + Send + 'static,
+) -> Result<T, HarnessError> {
+    let Some(watch) = options.watch else {
+        return safely(|| script::play(scenario, options).map(reduce));
+    };
     let monitor = Monitor::default();
     let (shared, copy) = (monitor.clone(), scenario.clone());
     let played = watch.run(&monitor, move || {
-        safely(|| script::play_monitored(&copy, options, &shared))
+        safely(|| script::play_monitored(&copy, options, &shared).map(reduce))
     });
     match played {
-        Ok(verdict) => verdict,
+        Ok(reduced) => reduced,
         Err(Abandoned::Interrupted) => Err(HarnessError::Interrupted),
-        Err(Abandoned::Overdue(turn)) => script::overdue(scenario, turn, monitor.trace_so_far(), watch.limit),
+        Err(Abandoned::Overdue(turn)) => {
+            script::overdue(scenario, turn, monitor.trace_so_far(), watch.limit).map(reduce)
+        }
     }
 }
 
@@ -145,7 +157,7 @@ fn play_watched(scenario: &Scenario, options: Options, watch: Watch) -> Result<V
 /// # Errors
 ///
 /// If the harness fails or `playing` panics.
-pub fn safely(playing: impl FnOnce() -> Result<Verdict, HarnessError>) -> Result<Verdict, HarnessError> {
+pub fn safely<T>(playing: impl FnOnce() -> Result<T, HarnessError>) -> Result<T, HarnessError> {
     catch_unwind(AssertUnwindSafe(playing)).unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().cloned();
         let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));

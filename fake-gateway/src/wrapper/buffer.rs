@@ -4,6 +4,7 @@
 //! (R11.29). Sending happens elsewhere.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use crate::coverage::FakeEvent;
 pub(super) struct Buffer {
     /// The maximum number of frames while the ingest is lost (R11.29).
     capacity: usize,
-    frames: VecDeque<Value>,
+    frames: VecDeque<Arc<Value>>,
     /// Whether the ingest is open. An open ingest has no bound, because frames are written at once.
     is_open: bool,
     /// Number of `wrapper_resumed` frames at the front. They are dropped if the ingest is lost again.
@@ -42,7 +43,7 @@ impl Buffer {
     }
 
     /// Adds the newest frame.
-    pub(super) fn push(&mut self, frame: Value) {
+    pub(super) fn push(&mut self, frame: Arc<Value>) {
         self.frames.push_back(frame);
         self.drop_excess();
     }
@@ -70,7 +71,11 @@ impl Buffer {
 
     /// Whether the frame that the open ingest writes now is `complete`. It is the oldest one.
     pub(super) fn is_writing_complete(&self) -> bool {
-        self.is_open && self.frames.front().is_some_and(events::is_complete)
+        self.is_open
+            && self
+                .frames
+                .front()
+                .is_some_and(|frame| events::is_complete(frame))
     }
 
     /// Drops every `complete`. Returns whether there was one.
@@ -91,11 +96,11 @@ impl Buffer {
         &mut self,
         copies: usize,
         announce: impl FnOnce(usize, u64) -> Value,
-    ) -> impl Iterator<Item = &Value> {
+    ) -> impl Iterator<Item = &Arc<Value>> {
         self.is_open = true;
-        let announcement = announce(self.frames.len(), self.lost);
+        let announcement = Arc::new(announce(self.frames.len(), self.lost));
         for _ in 0..copies {
-            self.frames.push_front(announcement.clone());
+            self.frames.push_front(Arc::clone(&announcement));
         }
         self.announcements = copies;
         self.frames.iter()
@@ -132,7 +137,7 @@ mod tests {
     fn resume(buffer: &mut Buffer) -> Vec<Value> {
         buffer
             .resume(1, |buffered, lost| json!([buffered, lost]))
-            .cloned()
+            .map(|frame| Value::clone(frame))
             .collect()
     }
 
@@ -141,11 +146,11 @@ mod tests {
         let mut buffer = Buffer::new(CAPACITY);
         buffer.open();
         for frame in 1..=3 {
-            buffer.push(json!(frame));
+            buffer.push(json!(frame).into());
         }
         buffer.written();
         buffer.lose_connection();
-        buffer.push(json!(4));
+        buffer.push(json!(4).into());
         assert_eq!(resume(&mut buffer), [json!([3, 0]), json!(2), json!(3), json!(4)]);
     }
 
@@ -154,7 +159,7 @@ mod tests {
         let mut buffer = Buffer::new(CAPACITY);
         buffer.lose_connection();
         for frame in 0..CAPACITY + 5 {
-            buffer.push(json!(frame));
+            buffer.push(json!(frame).into());
         }
         let frames = resume(&mut buffer);
         assert_eq!(frames.len(), CAPACITY + 1);
@@ -166,7 +171,7 @@ mod tests {
         let mut buffer = Buffer::new(CAPACITY);
         buffer.lose_connection();
         for frame in 0..=CAPACITY {
-            buffer.push(json!(frame));
+            buffer.push(json!(frame).into());
         }
         resume(&mut buffer);
         buffer.lose_connection();

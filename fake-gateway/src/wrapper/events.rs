@@ -2,6 +2,8 @@
 //!
 //! Only shapes: the lifecycle decides when each event is sent.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use turnstile_fault::GateVerdict;
@@ -16,6 +18,9 @@ const GATEWAY_ERROR: &str = "APIError";
 /// Error name for a model outside of the catalogue (R11.44).
 const UNKNOWN_ERROR: &str = "UnknownError";
 
+/// The size of most frames, in bytes: a buffer that grows copies what it has.
+const FRAME_SIZE: usize = 1024;
+
 /// A private character in place of half of a surrogate pair until a frame is written, because no text in Rust can contain
 /// one.
 const LONE_SURROGATE: char = '\u{e000}';
@@ -28,10 +33,15 @@ pub(super) fn cut_in_the_middle_of_a_character() -> String {
 }
 
 /// The text of a frame on the wire, and the frame as its receiver reads it (R1.13).
-pub(super) fn on_the_wire(frame: Value) -> (String, Value) {
-    let text = serde_json::to_string(&frame).expect("a value is JSON");
+pub(super) fn on_the_wire(frame: Arc<Value>) -> (String, Arc<Value>) {
+    let mut text = Vec::with_capacity(FRAME_SIZE);
+    serde_json::to_writer(&mut text, &*frame).expect("a value is JSON");
+    let text = String::from_utf8(text).expect("JSON is UTF-8");
     if text.contains(LONE_SURROGATE) {
-        (text.replace(LONE_SURROGATE, ESCAPED_SURROGATE), as_read(frame))
+        (
+            text.replace(LONE_SURROGATE, ESCAPED_SURROGATE),
+            Arc::new(as_read(Arc::unwrap_or_clone(frame))),
+        )
     } else {
         (text, frame)
     }

@@ -168,7 +168,8 @@ impl Host {
                     report: self.reporter(),
                 };
                 let (frames, unwritten) = FrameQueue::new();
-                let abort = self.tasks.spawn(socket.run(url, token, unwritten));
+                // The future of a task is copied several times until the task has it, and these are large.
+                let abort = self.tasks.spawn(Box::pin(socket.run(url, token, unwritten)));
                 self.ingests.insert(link, IngestTask { frames, abort });
             }
             Action::Send(link, frame) => {
@@ -197,7 +198,7 @@ impl Host {
                     .gateway
                     .clone()
                     .run(prompt, move |progress| report(Input::Progress(turn, progress)));
-                self.turn = Some(self.tasks.spawn(call));
+                self.turn = Some(self.tasks.spawn(Box::pin(call)));
             }
             Action::StopTurn(_) => {
                 if let Some(call) = self.turn.take() {

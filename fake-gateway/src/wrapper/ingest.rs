@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
+use serde::Deserialize as _;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use turnstile_events::credentials::Credentials;
@@ -18,7 +19,7 @@ use turnstile_seams::{ClockExt as _, Elapsed, Seams};
 
 use super::events;
 use super::interception::Interceptor;
-use super::lifecycle::{Input, LinkFailure, LinkId};
+use super::lifecycle::{Command, Input, LinkFailure, LinkId};
 
 /// Time limit for opening a socket.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -75,7 +76,7 @@ pub(super) struct IngestSocket<R> {
 impl<R: Fn(Input)> IngestSocket<R> {
     /// Opens the socket at `url` with the bearer `token`, writes `frames` until their sender is dropped, then
     /// closes with code 1000.
-    pub(super) async fn run(self, url: String, token: String, mut frames: UnboundedReceiver<Value>) {
+    pub(super) async fn run(self, url: String, token: String, mut frames: UnboundedReceiver<Arc<Value>>) {
         let number = self.probe.next_socket();
         let uri: Option<Uri> = url.parse().ok();
         let to = uri.as_ref().and_then(Uri::host).unwrap_or_default().to_owned();
@@ -163,13 +164,13 @@ impl<R: Fn(Input)> IngestSocket<R> {
                 }
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
             };
-            let frame = body_as_value(&payload);
+            let frame = Arc::new(body_as_value(&payload));
             self.probe.observe(Observation::FrameReceived {
                 socket,
-                frame: frame.clone(),
+                frame: Arc::clone(&frame),
             });
             // A frame that is not a command has no effect here.
-            if is_text && let Ok(command) = serde_json::from_value(frame) {
+            if is_text && let Ok(command) = Command::deserialize(&*frame) {
                 (self.report)(Input::Command(self.link, command));
             }
         }
@@ -180,7 +181,7 @@ impl<R: Fn(Input)> IngestSocket<R> {
         &self,
         socket: u64,
         sink: &mut SplitSink<WebSocket, Message>,
-        frames: &mut UnboundedReceiver<Value>,
+        frames: &mut UnboundedReceiver<Arc<Value>>,
     ) -> End {
         while let Some(frame) = frames.recv().await {
             for frame in self.interceptor.frames(frame) {

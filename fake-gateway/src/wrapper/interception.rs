@@ -1,5 +1,7 @@
 //! Rewrites of what goes into a lifecycle and comes out of it. A wrapper changes nothing; its mutants do.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::lifecycle::{Action, Input};
@@ -17,7 +19,7 @@ pub(super) trait Interceptor: Send + Sync {
     }
 
     /// What an ingest socket writes instead of a frame.
-    fn frames(&self, frame: Value) -> Vec<Value> {
+    fn frames(&self, frame: Arc<Value>) -> Vec<Arc<Value>> {
         vec![frame]
     }
 }

@@ -4,6 +4,7 @@
 //! socket is in the lifecycle's buffer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -12,15 +13,15 @@ use super::events;
 
 /// The frames of one socket, oldest first.
 pub(super) struct FrameQueue {
-    socket: UnboundedSender<Value>,
-    waiting: VecDeque<Value>,
+    socket: UnboundedSender<Arc<Value>>,
+    waiting: VecDeque<Arc<Value>>,
     /// Whether the socket has a frame that it has not reported as written.
     is_writing: bool,
 }
 
 impl FrameQueue {
     /// An empty queue, and the channel on which its socket gets the frames.
-    pub(super) fn new() -> (Self, UnboundedReceiver<Value>) {
+    pub(super) fn new() -> (Self, UnboundedReceiver<Arc<Value>>) {
         let (socket, frames) = mpsc::unbounded_channel();
         let queue = Self {
             socket,
@@ -31,7 +32,7 @@ impl FrameQueue {
     }
 
     /// Adds the newest frame.
-    pub(super) fn push(&mut self, frame: Value) {
+    pub(super) fn push(&mut self, frame: Arc<Value>) {
         self.waiting.push_back(frame);
         self.write_next();
     }
@@ -72,24 +73,28 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn complete() -> Value {
-        json!({ "streamEventType": "complete" })
+    fn frame(number: u64) -> Arc<Value> {
+        json!(number).into()
+    }
+
+    fn complete() -> Arc<Value> {
+        json!({ "streamEventType": "complete" }).into()
     }
 
     #[test]
     fn a_complete_behind_a_frame_that_is_being_written_can_be_dropped() {
         let (mut queue, mut frames) = FrameQueue::new();
-        for frame in [json!(1), complete(), json!(2)] {
+        for frame in [frame(1), complete(), frame(2)] {
             queue.push(frame);
         }
-        assert_eq!(frames.try_recv(), Ok(json!(1)));
+        assert_eq!(frames.try_recv(), Ok(frame(1)));
         assert!(
             frames.is_empty(),
             "the next frame waits until this one is written"
         );
         queue.drop_complete();
         queue.written();
-        assert_eq!(frames.try_recv(), Ok(json!(2)));
+        assert_eq!(frames.try_recv(), Ok(frame(2)));
         queue.written();
         assert!(frames.is_empty());
     }
@@ -97,11 +102,11 @@ mod tests {
     #[test]
     fn frames_that_wait_are_written_before_the_socket_closes() {
         let (mut queue, mut frames) = FrameQueue::new();
-        for frame in [json!(1), complete()] {
+        for frame in [frame(1), complete()] {
             queue.push(frame);
         }
         queue.close();
-        assert_eq!(frames.blocking_recv(), Some(json!(1)));
+        assert_eq!(frames.blocking_recv(), Some(frame(1)));
         assert_eq!(frames.blocking_recv(), Some(complete()));
         assert_eq!(frames.blocking_recv(), None);
     }

@@ -2,10 +2,15 @@
 //!
 //! axum's own `serve` is not used, because it adds a `Date` from the machine's clock to every reply.
 
+use std::convert::Infallible;
 use std::pin::pin;
 
 use axum::Router;
+use axum::response::Response;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, UpgradeableConnection};
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
@@ -68,6 +73,26 @@ pub async fn serve_connection(stream: Box<dyn ByteStream>, router: Router) {
     let _ = connection(stream, router).await;
 }
 
+/// Like [`serve_connection`], and sends what `finish` makes of each response.
+pub async fn serve_connection_with<F>(
+    stream: Box<dyn ByteStream>,
+    router: Router,
+    finish: impl Fn(Response) -> F + Clone + Send + 'static,
+) where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (answering, finish) = (router.call(request), finish.clone());
+        async move {
+            let response = answering.await?;
+            Ok::<_, Infallible>(finish(response).await)
+        }
+    });
+    let connection = builder().serve_connection(TokioIo::new(stream), service);
+    let _ = connection.with_upgrades().await;
+}
+
 /// Like [`serve_connection`]. Once stopping is requested, it ends after the current request.
 async fn serve_connection_until(stream: Box<dyn ByteStream>, router: Router, mut stop: Stop) {
     let mut connection = pin!(connection(stream, router));
@@ -83,8 +108,13 @@ async fn serve_connection_until(stream: Box<dyn ByteStream>, router: Router, mut
 type Connection = UpgradeableConnection<TokioIo<Box<dyn ByteStream>>, TowerToHyperService<Router>>;
 
 fn connection(stream: Box<dyn ByteStream>, router: Router) -> Connection {
-    http1::Builder::new()
-        .auto_date_header(false)
+    builder()
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades()
+}
+
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.auto_date_header(false);
+    builder
 }

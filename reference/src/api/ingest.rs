@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn missing_data_is_null_and_that_of_an_interrupt_an_empty_object() {
-        let data = |text: &str| read_frame(text).unwrap().data().clone();
+        let data = |text: &str| Value::clone(read_frame(text).unwrap().data());
         assert_eq!(data(r#"{"streamEventType":"pong"}"#), Value::Null);
         assert_eq!(data(r#"{"streamEventType":"interrupted"}"#), json!({}));
         assert_eq!(

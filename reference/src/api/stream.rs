@@ -41,6 +41,9 @@ pub struct Params {
     filter: stream_filter::Params,
 }
 
+/// The size of most events as text, in bytes: a buffer that grows copies what it has.
+const EVENT_SIZE: usize = 1024;
+
 /// The client has disconnected.
 struct Disconnected;
 
@@ -247,8 +250,9 @@ impl Client {
             stream_event_type: &event.stream_event_type,
             timestamp: iso(event.timestamp),
         };
-        let text = serde_json::to_string(&envelope).expect("events are serializable");
-        text.into()
+        let mut text = Vec::with_capacity(EVENT_SIZE);
+        serde_json::to_writer(&mut text, &envelope).expect("events are serializable");
+        text.try_into().expect("JSON is UTF-8")
     }
 }
 
@@ -272,7 +276,7 @@ fn synthetic(now: Timestamp, name: &str, data: Value) -> Event {
         stream_event_type: name.to_owned(),
         timestamp: now,
         origin: Origin::default(),
-        data,
+        data: data.into(),
     }
 }
 

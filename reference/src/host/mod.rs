@@ -111,7 +111,8 @@ pub fn spawn(
         last_socket: 0,
         requests: WrapperRequests::default(),
     };
-    tokio::spawn(host.run(first, commands));
+    // The future of a task is copied several times until the task has it, and this one is large.
+    tokio::spawn(Box::pin(host.run(first, commands)));
     SessionHandle { mailbox }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The wrapper's events are in `frame`.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -72,8 +74,8 @@ pub struct Event {
     /// The execution that it belongs to, if any.
     #[serde(flatten)]
     pub origin: Origin,
-    /// The data of the type.
-    pub data: Value,
+    /// The data of the type. The row, the effect and the frame of a wrapper share it.
+    pub data: Arc<Value>,
 }
 
 /// An event to store.

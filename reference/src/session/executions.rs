@@ -144,7 +144,7 @@ impl Session {
         self.stream.emit(
             Origin::of(id),
             name::WRAPPER_DISCONNECTED,
-            data,
+            data.into(),
             Persistence::Volatile,
             step,
         );
@@ -211,6 +211,6 @@ impl Session {
 
     fn emit_end(&mut self, id: &Id, name: &str, data: Value, step: &mut Step) {
         self.stream
-            .emit(Origin::of(id), name, data, Persistence::Insert, step);
+            .emit(Origin::of(id), name, data.into(), Persistence::Insert, step);
     }
 }

@@ -3,6 +3,8 @@
 //! Parsing never fails. A frame that is unknown or malformed has no meaning, and is stored and relayed unchanged.
 //! Nothing is decided here.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::events::{Persistence, name};
@@ -18,7 +20,7 @@ const STOCK_FATAL_ERROR: &str = "The wrapper failed without a reason";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
     stream_event_type: String,
-    data: Value,
+    data: Arc<Value>,
     meaning: Meaning,
 }
 
@@ -69,7 +71,7 @@ impl Frame {
         };
         Self {
             stream_event_type,
-            data,
+            data: data.into(),
             meaning,
         }
     }
@@ -80,7 +82,7 @@ impl Frame {
     }
 
     /// The data, unchanged.
-    pub fn data(&self) -> &Value {
+    pub fn data(&self) -> &Arc<Value> {
         &self.data
     }
 
@@ -311,7 +313,7 @@ mod tests {
             assert!(is_nothing, "{frame:?}");
             assert_eq!(
                 (frame.stream_event_type(), frame.data()),
-                (stream_event_type, &data)
+                (stream_event_type, &data.into())
             );
         }
     }

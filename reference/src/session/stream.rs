@@ -1,6 +1,7 @@
 //! The stream of a session: event ids, rows of entities, and the status that clients received (protocol §5, §9).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -85,7 +86,7 @@ impl Stream {
         self.emit(
             Origin::default(),
             stream_event_type,
-            data,
+            data.into(),
             Persistence::Insert,
             step,
         );
@@ -102,7 +103,7 @@ impl Stream {
                 step.forget_entity(entity);
             }
         }
-        let (name, data) = (frame.stream_event_type(), frame.data().clone());
+        let (name, data) = (frame.stream_event_type(), Arc::clone(frame.data()));
         let id = self.emit(origin, name, data, frame.persistence(), step);
         self.report_status_after(frame, step);
         id
@@ -137,7 +138,7 @@ impl Stream {
         &mut self,
         origin: Origin,
         stream_event_type: &str,
-        data: Value,
+        data: Arc<Value>,
         persistence: Persistence,
         step: &mut Step,
     ) -> u64 {
@@ -219,7 +220,7 @@ impl Stream {
         self.emit(
             Origin::default(),
             stream_event_type,
-            data,
+            data.into(),
             Persistence::Volatile,
             step,
         );

@@ -117,14 +117,14 @@ pub enum Observation {
         /// Number of the socket.
         socket: u64,
         /// The frame's JSON.
-        frame: Value,
+        frame: Arc<Value>,
     },
     /// This party received a frame.
     FrameReceived {
         /// Number of the socket.
         socket: u64,
-        /// The frame's JSON; a string if it was not JSON.
-        frame: Value,
+        /// The frame's JSON; a string if it was not JSON. Frames with the same text may share it.
+        frame: Arc<Value>,
     },
     /// A WebSocket ended for this party.
     SocketClosed {
@@ -203,5 +203,8 @@ pub fn body_as_value(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;
     }
-    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+    // Of a slice, the parser would check each string for UTF-8, which costs more than one check of all bytes.
+    let text = std::str::from_utf8(body).ok();
+    let value = text.and_then(|text| serde_json::from_str(text).ok());
+    value.unwrap_or_else(|| Value::String(String::from_utf8_lossy(body).into_owned()))
 }

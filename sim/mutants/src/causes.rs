@@ -1,5 +1,7 @@
 //! Mutants whose ends of messages have another cause than the one that they name (protocol §6, §7).
 
+use std::sync::Arc;
+
 use serde_json::json;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::model::message::{Message, Outcome, Reason, Source, State, Status};
@@ -90,7 +92,7 @@ impl Interceptor for BlamesLoss {
                 .iter()
                 .find(|(id, (name, _))| event.data["messageId"] == *id && event.stream_event_type == *name);
             if let Some((_, (_, data))) = end {
-                event.data.clone_from(data);
+                event.data = Arc::new(data.clone());
             }
         };
         change_events(decided, blame);

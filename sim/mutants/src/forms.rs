@@ -1,6 +1,8 @@
 //! Mutants of the form of what the server writes: fields of its events and replies that are missing or wrong
 //! (protocol §2, §9). The values that remain are right.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::server::Hooks;
@@ -47,7 +49,7 @@ impl Interceptor for OmitsField {
             if event.stream_event_type != self.event {
                 continue;
             }
-            remove(&mut event.data, self.within, self.field);
+            remove(Arc::make_mut(&mut event.data), self.within, self.field);
         }
         Memory::Stays
     }

@@ -1,6 +1,7 @@
 //! Mutants whose terminal states are not final, or whose errors lose their text (protocol §6).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::Mutex;
 
 use serde_json::json;
@@ -73,7 +74,7 @@ impl Interceptor for LosesTextOfError {
     fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
         change_events(decided, |event| {
             if event.data["reason"] == "wrapper_error" {
-                event.data["error"] = json!("The wrapper failed");
+                Arc::make_mut(&mut event.data)["error"] = json!("The wrapper failed");
             }
         });
         Memory::Stays

@@ -1,6 +1,7 @@
 //! Mutants of what a stream shows: the frames of wrappers, and the rows of entities (protocol §9).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::Mutex;
 
 use serde_json::Value;
@@ -92,7 +93,7 @@ impl Interceptor for ShortensDeltas {
     fn decided(&self, _: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
         for effect in decided.effects.iter_mut().filter(|effect| is_delta(effect)) {
             if let Some(Value::Object(properties)) =
-                broadcast(effect).map(|event| &mut event.data["properties"])
+                broadcast(effect).map(|event| &mut Arc::make_mut(&mut event.data)["properties"])
             {
                 properties.remove("field");
             }

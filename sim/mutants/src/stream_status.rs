@@ -114,7 +114,7 @@ fn add_status(decided: &mut Decided<'_>, status: Value, is_cause: impl Fn(&Event
         decided.effects.push(Effect::Broadcast(Event {
             id: 0,
             stream_event_type: name::CLOUD_STATUS.to_owned(),
-            data: json!({"cloudStatus": status}),
+            data: json!({"cloudStatus": status}).into(),
             ..cause
         }));
     }

@@ -220,7 +220,7 @@ impl Stage {
             return;
         };
         for frame in &frames {
-            let (socket, frame) = (stream as u64 + 1, frame.clone());
+            let (socket, frame) = (stream as u64 + 1, frame.clone().into());
             self.record
                 .observe(SERVER, Observation::FrameSent { socket, frame });
         }

@@ -91,7 +91,8 @@ impl Composition {
         let imported = values.draw(imported());
         let imported = imported.filter(|_| offers(Capability::StoredSession));
         let user = values.draw(user());
-        let of_messages = values.draw(vec(message_values(), swarm.length));
+        // Boxed, because the elements of a growing list are moved, and these are large.
+        let of_messages = values.draw(vec(message_values().boxed(), swarm.length));
         let receiver = workload.draw(prop_oneof![3 => Just(Vec::new()), 1 => faults::answers()]);
         let first = workload.draw(workload::saying(swarm.workload.hang));
         let acts = workload.draw(vec(workload::act(&swarm.workload), swarm.length));

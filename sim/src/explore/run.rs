@@ -137,7 +137,7 @@ impl Explored {
 }
 
 impl Outcome {
-    pub(super) fn of(verdict: &Verdict, playing: &Playing) -> Self {
+    fn of(verdict: &Verdict, playing: &Playing) -> Self {
         let failure = verdict.findings.first().map(|first| {
             Box::new(FailedSeed {
                 findings: LabelledFinding::all(verdict).collect(),
@@ -158,18 +158,27 @@ impl Outcome {
 
 /// Plays the scenario of one seed.
 pub fn play_seed(seed: u64, playing: &Playing) -> Explored {
+    Explored {
+        seed,
+        outcome: outcome_of(seed, &generate::scenario(seed), playing),
+        script: None,
+    }
+}
+
+/// Plays a scenario with this seed.
+///
+/// # Errors
+///
+/// If the harness fails.
+pub(super) fn outcome_of(seed: u64, scenario: &Scenario, playing: &Playing) -> Result<Outcome, HarnessError> {
     let options = Options {
         seed,
         subject: playing.subject,
         watch: playing.watch,
         ..Options::default()
     };
-    let verdict = suite::play_safely(&generate::scenario(seed), options);
-    Explored {
-        seed,
-        outcome: verdict.map(|verdict| Outcome::of(&verdict, playing)),
-        script: None,
-    }
+    let playing = *playing;
+    suite::play_for(scenario, options, move |verdict| Outcome::of(&verdict, &playing))
 }
 
 /// Plays seeds on `jobs` threads and yields the results to `done` in order until it breaks.

@@ -287,7 +287,9 @@ impl Live {
                 subject: self.subject,
                 ..Options::default()
             };
-            let world = options.world.create(options.seed, stage::epoch());
+            let world = options
+                .world
+                .create_for(options.seed, stage::epoch(), stage::hosts_of(scenario));
             script::play_in(world, self.target(), scenario, options)
         })
     }

@@ -435,8 +435,8 @@ fn end_of(message: &str, party: &str, observation: &Observation) -> Option<(bool
         return None;
     }
     match frame["streamEventType"].as_str()? {
-        "cloud.message.completed" => Some((true, frame.clone())),
-        "cloud.message.failed" => Some((false, frame.clone())),
+        "cloud.message.completed" => Some((true, Value::clone(frame))),
+        "cloud.message.failed" => Some((false, Value::clone(frame))),
         _ => None,
     }
 }

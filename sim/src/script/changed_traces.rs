@@ -2,6 +2,7 @@
 //! the parties' data is.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ const MUTATIONS: [(&str, Mutation); 20] = [
             if let Some(Observation::FrameReceived { frame, .. }) = observation(record)
                 && frame["streamEventType"] == "cloud.message.sent"
             {
-                frame["streamEventType"] = json!("cloud.message.queued");
+                Arc::make_mut(frame)["streamEventType"] = json!("cloud.message.queued");
             }
         }
     }),
@@ -235,8 +236,8 @@ fn with_next_id(records: &mut Vec<Record>, place: usize) {
     let mut again = records[reading].clone();
     let repeated = frame(&records[place]).unwrap().clone();
     if let Some(Observation::FrameReceived { frame, .. }) = observation(&mut again) {
-        *frame = repeated;
-        frame["eventId"] = json!(last.unwrap_or_default() + 1);
+        *frame = repeated.into();
+        Arc::make_mut(frame)["eventId"] = json!(last.unwrap_or_default() + 1);
     }
     records.push(again);
 }
@@ -259,6 +260,7 @@ fn fails(records: &mut [Record], tell: fn(&mut Value)) {
         if let Some(Observation::FrameReceived { frame, .. }) = observation(record)
             && frame["streamEventType"] == "cloud.message.completed"
         {
+            let frame = Arc::make_mut(frame);
             frame["streamEventType"] = json!("cloud.message.failed");
             frame["data"]["status"] = json!("failed");
             tell(&mut frame["data"]);

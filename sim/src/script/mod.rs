@@ -223,7 +223,8 @@ pub(crate) fn play_monitored(
     monitor: &Monitor,
 ) -> Result<Verdict, HarnessError> {
     store::play(scenario, options, |subject| {
-        let mut world = options.world.create(options.seed, stage::epoch());
+        let hosts = stage::hosts_of(scenario);
+        let mut world = options.world.create_for(options.seed, stage::epoch(), hosts);
         world.set_activity(monitor.activity.clone());
         let target = Target {
             profile: scenario.profile.complete(),

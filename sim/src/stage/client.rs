@@ -20,6 +20,7 @@ use turnstile_seams::latest::Latest;
 use turnstile_seams::{ClockExt as _, Randomness, Seams};
 
 use super::SERVER_AUTHORITY;
+use super::frames::Frames;
 use super::identity::{Login, Right};
 use super::recorder::Recorder;
 
@@ -51,6 +52,10 @@ pub struct Client {
     pub(super) last_events: Arc<Mutex<BTreeMap<String, u64>>>,
     /// Signals that the open streams must close.
     pub(super) closing: Latest<()>,
+    /// What the streams of the run's clients received.
+    pub(super) frames: Frames,
+    /// Valid tokens, by user.
+    pub(super) tokens: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// Status and body of an answer. `None` if there was none; the request may still have had an effect.
@@ -100,7 +105,14 @@ impl Content {
 }
 
 impl Client {
-    pub(super) fn new(name: &str, seams: Seams, recorder: Recorder, secrets: Arc<Secrets>) -> Self {
+    /// `frames` are those that other clients of the run receive.
+    pub(super) fn new(
+        name: &str,
+        seams: Seams,
+        recorder: Recorder,
+        secrets: Arc<Secrets>,
+        frames: Frames,
+    ) -> Self {
         Self {
             name: name.into(),
             seams,
@@ -108,6 +120,8 @@ impl Client {
             secrets,
             last_events: Arc::default(),
             closing: Latest::default(),
+            frames,
+            tokens: Arc::default(),
         }
     }
 
@@ -115,6 +129,7 @@ impl Client {
     pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
         Self {
             secrets: Arc::new(secrets),
+            tokens: Arc::default(),
             ..self
         }
     }

@@ -138,7 +138,7 @@ impl Opener {
                         }
                         None => return (None, ClosedBy::Itself),
                     };
-                    let frame = body_as_value(&message.clone().into_data());
+                    let frame = body_as_value(&message.clone().into_data()).into();
                     if socket.send(message).await.is_err() {
                         return (None, ClosedBy::Lost);
                     }
@@ -146,7 +146,7 @@ impl Opener {
                 }
                 message = socket.next() => match message {
                     Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                        let frame = body_as_value(&message.into_data());
+                        let frame = body_as_value(&message.into_data()).into();
                         self.probe.observe(Observation::FrameReceived { socket: number, frame });
                     }
                     Some(Ok(Message::Close(frame))) => {

@@ -5,6 +5,7 @@
 mod checkpoints;
 pub mod client;
 mod faults;
+mod frames;
 pub mod identity;
 mod ingest;
 mod journal;
@@ -35,6 +36,7 @@ use turnstile_judge::parties::{
 use turnstile_judge::trace::{WORLD, What};
 use turnstile_profile::Profile;
 use turnstile_reference::server::{Config, Hooks, Server};
+use turnstile_scenarios::Scenario;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
 use turnstile_world::{AnyWorld, Machine, WorldError, WorldKind};
@@ -42,6 +44,7 @@ use turnstile_world::{AnyWorld, Machine, WorldError, WorldKind};
 use self::checkpoints::CrashPlan;
 use self::client::{Awaited, Client, QUERY};
 pub use self::faults::{Applied, Faults};
+use self::frames::Frames;
 use self::identity::{Claim, PlayIdentity, USER};
 use self::ingest::Opener;
 pub use self::ingest::{Ingest, IngestOrder, SWITCHING_PROTOCOLS};
@@ -150,7 +153,8 @@ impl Stage {
 
         let seams = add_client_host(&mut *world, OBSERVER);
         let recorder = Recorder::new(epoch, world.clock());
-        let observer = Client::new(OBSERVER, seams, recorder.clone(), Arc::clone(&secrets));
+        let frames = Frames::default();
+        let observer = Client::new(OBSERVER, seams, recorder.clone(), Arc::clone(&secrets), frames);
 
         if world.brings(SERVER) {
             if let Some(session) = &stored {
@@ -230,7 +234,14 @@ impl Stage {
     /// The name is taken.
     pub fn add_client(&mut self, name: &str) -> Client {
         let seams = add_client_host(&mut *self.world, name);
-        Client::new(name, seams, self.recorder.clone(), Arc::clone(&self.secrets))
+        let frames = self.observer.frames.clone();
+        Client::new(
+            name,
+            seams,
+            self.recorder.clone(),
+            Arc::clone(&self.secrets),
+            frames,
+        )
     }
 
     /// Opens an ingest socket of a session from the wrapper's host, with these parameters. Sets `opened` to the answer, with
@@ -351,6 +362,12 @@ async fn run_server(
         with_sources(&error)
     );
     machine.power.crash();
+}
+
+/// The number of hosts of a scenario's parties in a simulated world.
+pub fn hosts_of(scenario: &Scenario) -> usize {
+    let always = [SERVER, OBSERVER, WRAPPER, GATEWAY, RECEIVER];
+    always.len() + scenario.other_sessions().len() + scenario.clients().len()
 }
 
 /// Start of every simulated run.

@@ -2,6 +2,8 @@
 //!
 //! Those of a wrong claim are signed like those of a right one, so that a server must look at what they say.
 
+use std::sync::PoisonError;
+
 use jiff::Timestamp;
 use turnstile_events::credentials::Credentials;
 
@@ -14,9 +16,9 @@ impl Client {
     pub(super) fn token(&self, login: &Login) -> Option<String> {
         let Login { user, right, session } = login;
         match right {
-            Right::Owner | Right::Outsider => Some(self.user_token(user, self.expiry())),
+            Right::Owner | Right::Outsider => Some(self.valid_user_token(user)),
             Right::Latecomer => Some(self.user_token(user, self.past())),
-            Right::Stranger => Some(self.user_token(STRANGER, self.expiry())),
+            Right::Stranger => Some(self.valid_user_token(STRANGER)),
             Right::Nobody => None,
             Right::Wrapper => Some(self.wrapper_token(user, session)),
             Right::Viewer => Some(self.ticket(user, session, self.expiry())),
@@ -44,13 +46,24 @@ impl Client {
             user, other_session, ..
         } = claim;
         match claim.credentials {
-            Credentials::Own | Credentials::WithoutKey => Some(self.user_token(user, self.expiry())),
+            Credentials::Own | Credentials::WithoutKey => Some(self.valid_user_token(user)),
             Credentials::Expired => Some(self.user_token(user, self.past())),
-            Credentials::Stranger => Some(self.user_token(STRANGER, self.expiry())),
+            Credentials::Stranger => Some(self.valid_user_token(STRANGER)),
             Credentials::None => None,
             Credentials::OtherSession => Some(self.wrapper_token(user, other_session)),
             Credentials::OtherKind => Some(self.ticket(user, session, self.expiry())),
         }
+    }
+
+    /// A token of a user, which a client keeps once it has it.
+    fn valid_user_token(&self, user: &str) -> String {
+        let mut kept = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = kept.get(user) {
+            return token.clone();
+        }
+        let token = self.user_token(user, self.expiry());
+        kept.insert(user.to_owned(), token.clone());
+        token
     }
 
     fn user_token(&self, user: &str, expiry: Timestamp) -> String {

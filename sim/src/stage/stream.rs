@@ -217,7 +217,7 @@ impl Client {
                     break (Some(CloseCode::Normal.into()), ClosedBy::Itself);
                 }
                 message = socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => self.take(session, number, body_as_value(text.as_bytes())),
+                    Some(Ok(Message::Text(text))) => self.take(session, number, self.frames.read(&text)),
                     Some(Ok(Message::Close(frame))) => {
                         break (frame.map(|frame| frame.code.into()), ClosedBy::Peer);
                     }
@@ -242,7 +242,7 @@ impl Client {
         last_events.get(session).copied().unwrap_or_default()
     }
 
-    fn take(&self, session: &str, socket: u64, frame: Value) {
+    fn take(&self, session: &str, socket: u64, frame: Arc<Value>) {
         if let Some(id) = frame["eventId"].as_u64() {
             let mut last_events = self.last_events.lock().unwrap_or_else(PoisonError::into_inner);
             let last = last_events.entry(session.to_owned()).or_default();

@@ -150,7 +150,7 @@ impl Ingest {
             SERVER,
             Observation::FrameSent {
                 socket: socket as u64,
-                frame: frame.clone(),
+                frame: Arc::new(frame.clone()),
             },
         );
         self.order(socket, Order::Frames(vec![frame]));
@@ -199,11 +199,11 @@ impl Ingest {
             }),
             Happened::Frame(frame) => Some(Observation::FrameSent {
                 socket: number,
-                frame: frame.clone(),
+                frame: Arc::new(frame.clone()),
             }),
             Happened::Wrong(text) => Some(Observation::FrameSent {
                 socket: number,
-                frame: Value::String(text.clone()),
+                frame: Value::String(text.clone()).into(),
             }),
             Happened::Closed(code) => Some(Observation::SocketClosed {
                 socket: number,

@@ -311,7 +311,7 @@ fn turn_of(turn: u64, message: &str) -> Vec<(&'static str, What)> {
             "observer",
             What::Observation(Observation::FrameReceived {
                 socket: 1,
-                frame: frame(name),
+                frame: frame(name).into(),
             }),
         )
     };

@@ -187,7 +187,7 @@ fn streams_of(verdict: &Verdict, client: &str) -> Result<Value, String> {
                 let shown = of.and_then(|(_, stream)| stream["shown"].as_array_mut());
                 shown
                     .ok_or_else(|| format!("{party} has no such stream"))?
-                    .push(frame.clone());
+                    .push(Value::clone(frame));
             }
             Observation::SocketClosed { socket, code, by } => {
                 if let Some((_, stream)) = streams.iter_mut().find(|(number, _)| number == socket) {

@@ -18,10 +18,6 @@ use super::network::{Departure, RECEIVE_BUFFER};
 use super::stalls::{Connection, Stalls};
 use super::streams::Streams;
 
-/// Most hosts of a world. All stacks are created in advance, because the socket layer accepts no further ones
-/// once it runs.
-pub(super) const ROOM_FOR_HOSTS: usize = 16;
-
 /// All socket stacks of a world, and the links between them.
 pub(super) struct Fabric {
     stacks: Vec<HostId>,
@@ -53,7 +49,9 @@ fn label(from: usize, to: usize) -> String {
 }
 
 impl Fabric {
-    pub(super) fn new(streams: Streams) -> Self {
+    /// The fabric of at most `hosts` hosts. All stacks are created in advance, because the socket layer accepts no further
+    /// ones once it runs. Every pass of the world's loop visits all of them.
+    pub(super) fn new(streams: Streams, hosts: usize) -> Self {
         let config = KernelConfig::default()
             // Large, so that a message needs few packets.
             .mtu(65_535)
@@ -65,9 +63,7 @@ impl Fabric {
             // lose packets by accident, so no retransmission is needed.
             .retx_threshold(u32::MAX);
         let mut net = Net::with_config(config);
-        let stacks = (0..ROOM_FOR_HOSTS)
-            .map(|host| net.add_host(address(host)))
-            .collect();
+        let stacks = (0..hosts).map(|host| net.add_host(address(host))).collect();
         Self {
             stacks,
             links: BTreeMap::new(),
@@ -80,6 +76,11 @@ impl Fabric {
             stalls: Stalls::default(),
             net: net.enter(),
         }
+    }
+
+    /// Whether there is a stack for this host.
+    pub(super) fn has_room_for(&self, host: usize) -> bool {
+        host < self.stacks.len()
     }
 
     pub(super) fn stack(&self, host: usize) -> HostId {
@@ -112,13 +113,9 @@ impl Fabric {
     }
 
     fn next_link(&self) -> Option<((Timestamp, u64), (usize, usize))> {
-        let reachable = self
-            .links
-            .iter()
-            .filter(|((_, to), _)| !self.unpowered.contains(to));
-        reachable
-            .filter_map(|(link, direction)| Some((direction.next_arrival()?, *link)))
-            .min()
+        let links = self.links.iter();
+        let arrivals = links.filter_map(|(link, direction)| Some((direction.next_arrival()?, *link)));
+        arrivals.filter(|(_, (_, to))| !self.unpowered.contains(to)).min()
     }
 
     /// Records connections that their hosts have closed. A host that closed a connection with unread data
@@ -338,8 +335,15 @@ pub(super) fn address(host: usize) -> IpAddr {
     Ipv4Addr::new(192, 168, 0, last).into()
 }
 
-fn host_at(address_of: IpAddr) -> Option<usize> {
-    (0..ROOM_FOR_HOSTS).find(|&host| address(host) == address_of)
+/// The host that would have an address; `None` if no host can have it.
+fn host_at(address: IpAddr) -> Option<usize> {
+    match address {
+        IpAddr::V4(address) => match address.octets() {
+            [192, 168, 0, last] => usize::from(last).checked_sub(1),
+            _ => None,
+        },
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// All TCP connections in a host's stack, from its view.

@@ -37,4 +37,17 @@ impl WorldKind {
             Self::Witness { tick } => Box::new(WitnessWorld::new(seed, epoch, tick)),
         }
     }
+
+    /// The same for at most `hosts` hosts, as far as the kind limits them.
+    ///
+    /// # Panics
+    ///
+    /// As [`World::new`].
+    pub fn create_for(self, seed: u64, epoch: Timestamp, hosts: usize) -> Box<dyn AnyWorld> {
+        match self {
+            Self::Events => Box::new(World::for_hosts(seed, epoch, hosts)),
+            #[cfg(feature = "witness")]
+            Self::Witness { .. } => self.create(seed, epoch),
+        }
+    }
 }

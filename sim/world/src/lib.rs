@@ -76,10 +76,13 @@ use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_seams::{BoxFuture, Clock as _};
 
 use death::Death;
-use fabric::{Fabric, ROOM_FOR_HOSTS, address};
+use fabric::{Fabric, address};
 use host::{Boot, HostStop, Run, StartContext};
 use network::{Directory, ReadBuffer, Sockets};
 use timers::Timeline;
+
+/// Most hosts of a world that was created without a number.
+const MOST_HOSTS: usize = 16;
 
 thread_local! {
     static OCCUPIED: Cell<bool> = const { Cell::new(false) };
@@ -150,12 +153,21 @@ struct Host {
 }
 
 impl World {
-    /// An empty world at the time `epoch`. All its choices follow from `seed`.
+    /// An empty world at the time `epoch`, for at most 16 hosts. All its choices follow from `seed`.
     ///
     /// # Panics
     ///
     /// If this thread already has a world.
     pub fn new(seed: u64, epoch: Timestamp) -> Self {
+        Self::for_hosts(seed, epoch, MOST_HOSTS)
+    }
+
+    /// The same for at most `hosts` hosts. Room that is not used costs time; choices do not depend on it.
+    ///
+    /// # Panics
+    ///
+    /// As [`World::new`].
+    pub fn for_hosts(seed: u64, epoch: Timestamp, hosts: usize) -> Self {
         assert!(
             !OCCUPIED.replace(true),
             "there is a world on this thread already, and a thread has room for one at a time"
@@ -172,7 +184,7 @@ impl World {
             panics: VecDeque::new(),
             listener: None,
             steps: 0,
-            fabric: Fabric::new(streams),
+            fabric: Fabric::new(streams, hosts),
             activity: Activity::default(),
         }
     }
@@ -182,12 +194,12 @@ impl World {
     ///
     /// # Panics
     ///
-    /// If the name is in use or the world already has 16 hosts.
+    /// If the name is in use or the world has no room for another host.
     pub fn add_host(&mut self, name: &str, boot: impl Fn(Machine) -> BoxFuture<'static, ()> + 'static) {
         let index = self.hosts.len();
         assert!(
-            index < ROOM_FOR_HOSTS,
-            "a world has room for {ROOM_FOR_HOSTS} hosts"
+            self.fabric.has_room_for(index),
+            "the world has room for {index} hosts"
         );
         assert!(self.find(name).is_err(), "the host `{name}` already exists");
         let name: Arc<str> = name.into();

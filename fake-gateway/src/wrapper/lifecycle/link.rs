@@ -247,7 +247,7 @@ impl Lifecycle {
         }
         FakeEvent::Pong.hit();
         for _ in 0..self.behaviour.copies() {
-            self.send(events::frame(now, events::pong()));
+            self.send(events::frame(now, events::pong()).into());
         }
     }
 }

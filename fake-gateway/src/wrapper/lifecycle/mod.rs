@@ -18,6 +18,7 @@ mod tests;
 mod work;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -122,7 +123,7 @@ pub(in crate::wrapper) enum Action {
         gives_up: bool,
     },
     /// Write a frame after all earlier ones.
-    Send(LinkId, Value),
+    Send(LinkId, Arc<Value>),
     /// Do not write any `complete` that waits behind another frame.
     DropComplete(LinkId),
     /// Close the socket with 1000 once all frames are written.
@@ -273,17 +274,17 @@ impl Lifecycle {
         if self.behaviour.duplicate {
             FakeEvent::Duplicate.hit();
         }
-        let frame = events::frame(now, event);
+        let frame = Arc::new(events::frame(now, event));
         for _ in 0..self.behaviour.copies() {
             self.send_on_old_sockets(&frame);
-            self.send(frame.clone());
+            self.send(Arc::clone(&frame));
         }
     }
 
     /// Sends a frame if the ingest is open, and buffers it until it is written.
-    fn send(&mut self, frame: Value) {
+    fn send(&mut self, frame: Arc<Value>) {
         if let Link::Open(link) = self.link {
-            self.actions.push(Action::Send(link, frame.clone()));
+            self.actions.push(Action::Send(link, Arc::clone(&frame)));
         }
         self.buffer.push(frame);
     }

@@ -4,6 +4,7 @@
 //! Frames received on them are ignored, and lost ones are not reopened.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -60,13 +61,13 @@ impl Lifecycle {
     }
 
     /// Sends a frame on all old sockets.
-    pub(super) fn send_on_old_sockets(&mut self, frame: &Value) {
+    pub(super) fn send_on_old_sockets(&mut self, frame: &Arc<Value>) {
         let open = self
             .old_sockets
             .0
             .iter()
             .filter(|(_, state)| **state == State::Open);
-        let sent = open.map(|(link, _)| Action::Send(*link, frame.clone()));
+        let sent = open.map(|(link, _)| Action::Send(*link, Arc::clone(frame)));
         self.actions.extend(sent);
     }
 }

@@ -125,7 +125,7 @@ impl Stage {
 
     fn take_frames(&mut self) -> Vec<Value> {
         let frames = self.actions.drain(..).filter_map(|action| match action {
-            Action::Send(_, frame) => Some(frame),
+            Action::Send(_, frame) => Some(Arc::unwrap_or_clone(frame)),
             _ => None,
         });
         frames.collect()

@@ -164,8 +164,9 @@ impl Interceptor for Broken {
         self.state().0.actions(actions)
     }
 
-    fn frames(&self, frame: Value) -> Vec<Value> {
-        self.state().1.rewrite(frame)
+    fn frames(&self, frame: Arc<Value>) -> Vec<Arc<Value>> {
+        let rewritten = self.state().1.rewrite(Arc::unwrap_or_clone(frame));
+        rewritten.into_iter().map(Arc::new).collect()
     }
 }
 

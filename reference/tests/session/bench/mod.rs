@@ -299,7 +299,7 @@ impl Bench {
     /// The broadcast events of a message: types without the common prefix, and data.
     pub fn broadcasts(&self, id: &MessageId) -> Vec<(&str, &Value)> {
         let events = self.log.iter().filter_map(|(_, effect)| match effect {
-            Effect::Broadcast(event) => Some((event.stream_event_type.as_str(), &event.data)),
+            Effect::Broadcast(event) => Some((event.stream_event_type.as_str(), &*event.data)),
             _ => None,
         });
         of_message(events, id)
@@ -309,7 +309,7 @@ impl Bench {
     pub fn kept(&self, id: &MessageId) -> Vec<(&str, &Value)> {
         let rows = self.commits.iter().flat_map(|writes| &writes.events);
         of_message(
-            rows.map(|row| (row.event.stream_event_type.as_str(), &row.event.data)),
+            rows.map(|row| (row.event.stream_event_type.as_str(), &*row.event.data)),
             id,
         )
     }

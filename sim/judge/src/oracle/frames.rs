@@ -33,7 +33,7 @@ impl<'a> RunEnd<'a> {
 
     /// Reads a frame as it was sent. `interrupted` may have no data (R5.53).
     pub(super) fn of_frame(frame: &'a WrapperFrame) -> Option<Self> {
-        match (frame.name.as_str(), &frame.data) {
+        match (frame.name.as_str(), &*frame.data) {
             ("interrupted", Value::Null) => Some(Self::Interrupted),
             (name, data) => read(name, data),
         }

@@ -4,11 +4,12 @@
 //! issues to wrappers. The headers of a callback may contain them, and some places of a request to the wrapper (§5).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use memchr::memmem::Finder;
 use serde_json::Value;
 
-use super::history::History;
+use super::history::{FrameData, History, StreamEvent};
 use super::{Check, Finding, Moment, Oracle};
 use crate::rules::ids;
 
@@ -58,22 +59,7 @@ fn check(history: &History) -> Vec<Finding> {
             findings.push(ORACLE.finding(&ids(["R9.68"]), *at, call.requested_message(), text));
         }
     }
-    // Many clients receive the same event, some of them several times.
-    let mut known: BTreeMap<(&str, u64), &Value> = BTreeMap::new();
-    for seen in &history.seen {
-        let event = &seen.event;
-        let is_known = event.id > 0 && known.get(&(&*event.session, event.id)) == Some(&&event.data);
-        if is_known && event.others.is_empty() {
-            continue;
-        }
-        let others = event.others.values().any(|value| search.finds_one_in(value));
-        if others || search.finds_one_in(&event.data) {
-            let text = format!("{} received {} with a secret", seen.party, event.name);
-            findings.push(ORACLE.finding(&ids(["R9.68"]), seen.seen_at, event.message(), text));
-        } else if event.id > 0 {
-            known.insert((&event.session, event.id), &event.data);
-        }
-    }
+    findings.extend(events_with_secrets(history, &mut search));
     for unreadable in &history.unreadable {
         if search.finds_one_in(&unreadable.frame) {
             let text = format!("{} received a frame with a secret", unreadable.party);
@@ -107,6 +93,33 @@ fn check(history: &History) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Findings about events of streams. A run has thousands of events, so their texts are first searched as one.
+fn events_with_secrets(history: &History, search: &mut Search) -> Vec<Finding> {
+    // Many clients receive the same event, some of them several times.
+    let mut known: BTreeMap<(&str, u64, Duration), &FrameData> = BTreeMap::new();
+    let different = history.seen.iter().map(|seen| &seen.event).filter(|event| {
+        let last = known.insert((&event.session, event.id, event.at), &event.data);
+        last != Some(&event.data) || !event.others.is_empty()
+    });
+    if !search.finds_one_among(different.flat_map(values)) {
+        return Vec::new();
+    }
+    let leaks = history
+        .seen
+        .iter()
+        .filter(|seen| search.finds_one_among(values(&seen.event)));
+    let findings = leaks.map(|seen| {
+        let text = format!("{} received {} with a secret", seen.party, seen.event.name);
+        ORACLE.finding(&ids(["R9.68"]), seen.seen_at, seen.event.message(), text)
+    });
+    findings.collect()
+}
+
+/// The values in an event that may contain a secret.
+fn values(event: &StreamEvent) -> impl Iterator<Item = &Value> {
+    event.others.values().chain([&*event.data])
 }
 
 /// All secrets of a run.
@@ -167,8 +180,14 @@ impl<'a> Search<'a> {
     }
 
     fn finds_one_in(&mut self, value: &Value) -> bool {
+        self.finds_one_among([value])
+    }
+
+    fn finds_one_among<'v>(&mut self, values: impl IntoIterator<Item = &'v Value>) -> bool {
         self.text.clear();
-        write_texts(value, &mut self.text);
+        for value in values {
+            write_texts(value, &mut self.text);
+        }
         self.has_found_one()
     }
 

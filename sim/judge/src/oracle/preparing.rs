@@ -69,7 +69,7 @@ fn reports_preparation(event: &StreamEvent) -> bool {
 fn is_of_wrapper(event: &StreamEvent, announced: &[&WrapperFrame], time_error: Duration) -> bool {
     let status = &event.data["cloudStatus"];
     let is_same = |data: &Value| match event.name.as_str() {
-        PREPARING => *data == event.data,
+        PREPARING => *data == *event.data,
         _ => data["step"] == status["step"] && data["message"] == status["message"],
     };
     event.name != CONNECTED

@@ -1,6 +1,7 @@
 //! Historic bugs of the disconnect grace: other deadlines of the run go on while the wrapper is away (protocol §7).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::Mutex;
 
 use serde_json::json;
@@ -68,7 +69,7 @@ fn blame_wrapper(decided: &mut Decided<'_>) -> Memory {
     }
     change_events(decided, |event| {
         if event.data["reason"] == json!(Reason::WrapperDisconnected) {
-            event.data["reason"] = json!(Reason::WrapperFailure);
+            Arc::make_mut(&mut event.data)["reason"] = json!(Reason::WrapperFailure);
         }
     });
     Memory::IsReread

@@ -205,7 +205,7 @@ impl Interceptor for QueueDiesWithRun {
                 stream_event_type: name.to_owned(),
                 timestamp: moment.now,
                 origin: Origin::default(),
-                data,
+                data: data.into(),
             };
             let row = EventRow {
                 event: event.clone(),

@@ -23,9 +23,7 @@ use turnstile_world::Streams;
 use self::compose::compose;
 use self::features::FeatureMap;
 use super::composition::Composition;
-use super::run::{Explored, Outcome, Playing};
-use crate::script::Options;
-use crate::suite;
+use super::run::{Explored, Playing, outcome_of};
 use crate::workers;
 
 /// So many plays at the beginning are generated scenarios, unchanged: they find what is easy to find.
@@ -80,14 +78,8 @@ impl Plan {
     }
 
     fn play(&self, playing: &Playing) -> Explored {
-        let options = Options {
-            seed: self.number,
-            subject: playing.subject,
-            watch: playing.watch,
-            ..Options::default()
-        };
         let scenario = self.scenario();
-        let outcome = suite::play_safely(&scenario, options).map(|verdict| Outcome::of(&verdict, playing));
+        let outcome = outcome_of(self.number, &scenario, playing);
         let has_passed = outcome.as_ref().is_ok_and(|outcome| outcome.failure.is_none());
         Explored {
             seed: self.number,

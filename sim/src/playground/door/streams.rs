@@ -101,7 +101,7 @@ pub(super) async fn open_stream(
         });
         let received = |way, text: &str| {
             if way == Way::FromServer {
-                let frame = body_as_value(text.as_bytes());
+                let frame = body_as_value(text.as_bytes()).into();
                 log(Observation::FrameReceived { socket, frame });
             }
         };

@@ -146,7 +146,10 @@ fn traffic_of_the_server_is_drawn_from_the_record_of_its_peer() {
         credentials: Credentials::Own,
     });
     let frame = json!({"streamEventType": "connected"});
-    let received = What::Observation(Observation::FrameReceived { socket: 1, frame });
+    let received = What::Observation(Observation::FrameReceived {
+        socket: 1,
+        frame: frame.into(),
+    });
     let trace = trace(vec![
         ("client", asks(1, "server", "/trpc/start")),
         ("receiver", is_asked(1, "/callback")),

@@ -89,7 +89,7 @@ impl Journal {
         change: impl FnOnce(&Tables, &mut Changes) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let (value, failure) = self.with(|Opened { file, tables }| {
-            let mut changes = Changes::default();
+            let mut changes = Changes::new();
             let value = change(tables, &mut changes)?;
             let Some(entry) = changes.entry() else {
                 return Ok((value, None));

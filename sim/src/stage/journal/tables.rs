@@ -144,14 +144,24 @@ impl Tables {
 /// The length that stands for the removal of a row.
 const REMOVAL: u32 = u32::MAX;
 
+/// The size of most entries, in bytes: a buffer that grows copies what it has.
+const ENTRY_SIZE: usize = 2048;
+
 /// Changes of rows, as bytes.
-#[derive(Default)]
 pub(super) struct Changes {
     entry: Vec<u8>,
     is_abandoned: bool,
 }
 
 impl Changes {
+    /// No changes.
+    pub fn new() -> Self {
+        Self {
+            entry: Vec::with_capacity(ENTRY_SIZE),
+            is_abandoned: false,
+        }
+    }
+
     /// Writes a row.
     pub fn put(&mut self, table: Table, key: &[u8], content: &[u8]) {
         self.add(table, key, length_of(content));

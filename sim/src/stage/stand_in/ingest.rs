@@ -124,7 +124,7 @@ impl Socket {
     }
 
     fn passed(&self, way: Way, text: &str) {
-        let (socket, frame) = (self.number, body_as_value(text.as_bytes()));
+        let (socket, frame) = (self.number, body_as_value(text.as_bytes()).into());
         self.probe.observe(match way {
             Way::ToServer => Observation::FrameSent { socket, frame },
             Way::FromServer => Observation::FrameReceived { socket, frame },

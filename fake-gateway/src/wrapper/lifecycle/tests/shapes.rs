@@ -216,7 +216,7 @@ fn a_text_can_be_long_and_end_with_half_of_a_surrogate_pair() {
         .iter()
         .rfind(|frame| frame["data"]["event"] == "message.part.updated")
         .unwrap();
-    let (written, read) = events::on_the_wire(last.clone());
+    let (written, read) = events::on_the_wire(last.clone().into());
     assert!(written.contains(r#"hicut \ud83d"#), "{written}");
     assert_eq!(read["data"]["part"]["text"], "hicut \u{fffd}");
 }

@@ -81,7 +81,7 @@ impl Stream {
         };
         ensure!(
             event.stream_event_type == name
-                && event.data == *data
+                && *event.data == *data
                 && event.origin == sender.origin()
                 && passed_on == kept,
             Law::BroadcastIsWritten,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::data::FrameData;
+
 /// The fields of the envelope of every event.
 const ENVELOPE: [&str; 5] = ["eventId", "sessionId", "streamEventType", "timestamp", "data"];
 
@@ -19,7 +21,7 @@ pub struct StreamEvent {
     /// Its `streamEventType`.
     pub name: String,
     /// Its data.
-    pub data: Value,
+    pub data: FrameData,
     /// The time that the server reports, since the beginning of the run, in whole milliseconds.
     pub at: Duration,
     /// The same by the server's clock.
@@ -104,7 +106,7 @@ pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
 /// run at which the server's clock showed a time.
 pub(super) fn read_event(
     session: &Arc<str>,
-    frame: &Value,
+    frame: &Arc<Value>,
     time_of: impl FnOnce(Timestamp) -> Duration,
 ) -> Option<StreamEvent> {
     let fields = frame.as_object()?;
@@ -124,7 +126,7 @@ pub(super) fn read_event(
         session: session.clone(),
         id: fields.get("eventId")?.as_u64()?,
         name: fields.get("streamEventType")?.as_str()?.to_owned(),
-        data: fields.get("data").cloned().unwrap_or_default(),
+        data: FrameData::of(frame),
         at: time_of(time),
         reported_at: time,
         others,

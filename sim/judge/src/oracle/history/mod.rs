@@ -4,6 +4,7 @@
 //! | file | content |
 //! |---|---|
 //! | `reader` | one pass over a trace |
+//! | `data` | the data of a frame, shared with the frame |
 //! | `event` | events of streams |
 //! | `callback` | requests to the receiver |
 //! | `filters` | what a stream is restricted to |
@@ -19,6 +20,7 @@
 
 mod callback;
 mod content;
+mod data;
 mod event;
 mod faults;
 mod filters;
@@ -42,6 +44,7 @@ use turnstile_profile::Profile;
 
 pub use self::callback::{CallbackRequest, is_execution};
 pub use self::content::Content;
+pub use self::data::FrameData;
 pub use self::event::{StreamEvent, kilo};
 pub use self::faults::Faults;
 pub use self::filters::Filters;
@@ -322,7 +325,7 @@ pub struct UnreadableFrame {
     /// Time of receiving.
     pub seen_at: Duration,
     /// The frame.
-    pub frame: Value,
+    pub frame: Arc<Value>,
 }
 
 impl History {

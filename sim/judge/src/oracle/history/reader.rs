@@ -11,6 +11,7 @@ use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::Fault;
 
+use super::data::FrameData;
 use super::event::read_event;
 use super::filters::Filters;
 use super::logs;
@@ -207,7 +208,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn frame_received(&mut self, at: Duration, socket: (&'a str, u64), frame: &Value) {
+    fn frame_received(&mut self, at: Duration, socket: (&'a str, u64), frame: &Arc<Value>) {
         match self.sockets.get(&socket) {
             Some(Socket::Stream(stream)) => self.shown(at, *stream, frame),
             Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
@@ -236,12 +237,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn frame_sent(&mut self, at: Duration, socket: (&'a str, u64), frame: &Value) {
+    fn frame_sent(&mut self, at: Duration, socket: (&'a str, u64), frame: &Arc<Value>) {
         let sent = |ingest: &usize| WrapperFrame {
             at,
             ingest: *ingest,
             name: frame["streamEventType"].as_str().unwrap_or_default().to_owned(),
-            data: frame["data"].clone(),
+            data: FrameData::of(frame),
         };
         match self.sockets.get(&socket) {
             Some(Socket::Ingest(ingest)) => {
@@ -444,7 +445,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn shown(&mut self, at: Duration, place: usize, frame: &Value) {
+    fn shown(&mut self, at: Duration, place: usize, frame: &Arc<Value>) {
         let stream = &mut self.history.streams[place];
         let party = stream.party.clone();
         let (faults, epoch) = (&self.history.faults, self.history.epoch);
@@ -468,7 +469,7 @@ impl<'a> Reader<'a> {
                 session: stream.session.clone(),
                 party,
                 seen_at: at,
-                frame: frame.clone(),
+                frame: Arc::clone(frame),
             }),
         }
     }

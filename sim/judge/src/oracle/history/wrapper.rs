@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 
-use super::{CONNECTED, Fence};
+use super::{CONNECTED, Fence, FrameData};
 use crate::parties::WRAPPER;
 
 /// A binding that the wrapper received, with `/session/ready` or with a turn.
@@ -210,7 +210,7 @@ pub struct WrapperFrame {
     /// Its `streamEventType`; empty if the frame has none.
     pub name: String,
     /// Its data.
-    pub data: Value,
+    pub data: FrameData,
 }
 
 /// An error that the server sent to a wrapper instead of taking a frame.

@@ -131,7 +131,7 @@ fn versions<'a>(views: &[View<'a>]) -> Versions<'a> {
 fn possibly_last<'a>(same_time: &[Version<'a>]) -> Vec<&'a Value> {
     let shown: Vec<Vec<&Value>> = same_time
         .chunk_by(|one, next| one.stream == next.stream)
-        .map(|versions| versions.iter().map(|version| &version.event.data).collect())
+        .map(|versions| versions.iter().map(|version| &*version.event.data).collect())
         .collect();
     let is_cut_short = |versions: &Vec<&Value>| {
         shown
@@ -261,7 +261,7 @@ impl<'a> View<'a> {
             known.iter().any(is_it)
                 && !was_sent_unshown(&seen.event, known, session)
                 && !later.iter().any(is_it)
-                && !possibly_last(&known[before_last..]).contains(&&seen.event.data)
+                && !possibly_last(&known[before_last..]).contains(&&*seen.event.data)
         };
         self.replayed()
             .filter(is_stale)
@@ -288,7 +288,7 @@ impl<'a> View<'a> {
             let is_same = replayed.get(&event.id).is_some_and(|replayed| *replayed == event);
             is_same && {
                 let mut known = session.wrapper_frames().map(|(_, frame)| frame);
-                let is_it = |name: &str, data: &Value| *name == event.name && *data == event.data;
+                let is_it = |name: &str, data: &Value| *name == event.name && *data == *event.data;
                 known.by_ref().any(|frame| is_it(&frame.name, &frame.data))
                     && !known.any(|frame| is_it(&frame.name, &frame.data))
             }

@@ -165,6 +165,7 @@ impl Writer {
 
     pub(in crate::oracle) fn client_receives_frame(&mut self, client: &str, frame: Value) {
         let socket = self.book().streams[client];
+        let frame = frame.into();
         self.observes(client, Observation::FrameReceived { socket, frame });
     }
 

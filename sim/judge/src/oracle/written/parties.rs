@@ -221,7 +221,7 @@ impl Writer {
     /// The wrapper receives a kill on its socket of that generation.
     pub(in crate::oracle) fn is_killed(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
-        let frame = json!({"type": "kill"});
+        let frame = json!({"type": "kill"}).into();
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
@@ -255,35 +255,35 @@ impl Writer {
     /// The wrapper is asked for a snapshot on its socket of that generation.
     pub(in crate::oracle) fn snapshot_is_requested(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
-        let frame = json!({"type": "request_snapshot"});
+        let frame = json!({"type": "request_snapshot"}).into();
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
     /// The wrapper receives an error on its socket of that generation.
     pub(in crate::oracle) fn wrapper_receives_error(&mut self, generation: u64, code: &str) {
         let socket = self.book().ingests[&generation];
-        let frame = json!({"type": "error", "code": code, "message": "no"});
+        let frame = json!({"type": "error", "code": code, "message": "no"}).into();
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
     /// The wrapper of an imported execution receives an error.
     pub(in crate::oracle) fn imported_wrapper_receives_error(&mut self, execution: &str) {
         let socket = self.book().imported_ingests[execution];
-        let frame = json!({"type": "error", "code": "WS_PROTOCOL_ERROR", "message": "no"});
+        let frame = json!({"type": "error", "code": "WS_PROTOCOL_ERROR", "message": "no"}).into();
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
     /// The wrapper receives a ping on its socket of that generation.
     pub(in crate::oracle) fn is_pinged(&mut self, generation: u64) {
         let socket = self.book().ingests[&generation];
-        let frame = json!({"type": "ping"});
+        let frame = json!({"type": "ping"}).into();
         self.observes(WRAPPER, Observation::FrameReceived { socket, frame });
     }
 
     /// The wrapper sends an event on its socket of that generation.
     pub(in crate::oracle) fn wrapper_sends(&mut self, generation: u64, name: &str, data: Value) {
         let socket = self.book().ingests[&generation];
-        let frame = json!({"streamEventType": name, "data": data});
+        let frame = json!({"streamEventType": name, "data": data}).into();
         self.observes(WRAPPER, Observation::FrameSent { socket, frame });
     }
 
@@ -303,14 +303,14 @@ impl Writer {
         let party = "ingest:impostor";
         let path = self.ingest_path(generation);
         let socket = self.opens(party, path);
-        let frame = json!({"streamEventType": "kilocode", "data": data});
+        let frame = json!({"streamEventType": "kilocode", "data": data}).into();
         self.observes(party, Observation::FrameSent { socket, frame });
     }
 
     /// The wrapper of an imported execution sends an event.
     pub(in crate::oracle) fn imported_wrapper_sends(&mut self, execution: &str, name: &str, data: Value) {
         let socket = self.book().imported_ingests[execution];
-        let frame = json!({"streamEventType": name, "data": data});
+        let frame = json!({"streamEventType": name, "data": data}).into();
         self.observes(WRAPPER, Observation::FrameSent { socket, frame });
     }
 
