@@ -1,10 +1,8 @@
 # A session server in Python with three bugs
-"""To try Turnstile on: `turnstile explain ci` finds the bugs. State is in memory only.
-
-Usage: server.py PORT WRAPPER_URL. In the URL, `{session}` stands for the id of a session. The secrets are in the variables
-TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
+"""To try Turnstile on: `turnstile explain ci` finds the bugs. Usage: server.py PORT WRAPPER_URL, where `{session}` in the URL
+stands for the id of a session. The secrets are in TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
 """
-import base64, contextlib, hashlib, hmac, http.client, json, os, secrets, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
+import base64, contextlib, hashlib, hmac, http.client, json, os, queue, secrets, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, WRAPPER = int(sys.argv[1]), sys.argv[2]
@@ -68,7 +66,7 @@ class Socket:
     """The server's end of a WebSocket."""
 
     def __init__(self, handler):
-        self.file, self.out, self.lock = handler.rfile, handler.wfile, threading.Lock()
+        self.file, self.out, self.lock, self.queue = handler.rfile, handler.wfile, threading.Lock(), queue.SimpleQueue()
         key = handler.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         handler.send_response(101)
@@ -80,7 +78,7 @@ class Socket:
     def write(self, opcode, data):
         size = len(data)
         length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 65536 else b"\x7f" + size.to_bytes(8, "big")
-        with contextlib.suppress(OSError), self.lock:
+        with contextlib.suppress(OSError, ValueError), self.lock:
             self.out.write(bytes([128 | opcode]) + length + data)
             self.out.flush()
 
@@ -89,6 +87,11 @@ class Socket:
 
     def close(self, code):
         self.write(8, code.to_bytes(2, "big"))
+
+    def pump(self):
+        """Sends what is in the queue, so that a client that reads slowly delays only itself."""
+        while item := self.queue.get():
+            self.send(item) if isinstance(item, dict) else self.close(item)
 
     def frames(self):
         """Yields texts until the socket ends."""
@@ -121,9 +124,9 @@ class Session:
         self.branch, self.changed, self.prepared, self.opened = self.repository.get("branch"), now(), None, 0
 
     def emit(self, kind, data, entity=None, keep=True):
-        event = {"eventId": 0, "sessionId": self.id, "streamEventType": kind, "data": data}
         self.changes, self.changed = self.changes + 1, now()
-        event["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now() / 1000)) + f".{now() % 1000:03}Z"
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.changed / 1000)) + f".{self.changed % 1000:03}Z"
+        event = {"eventId": 0, "sessionId": self.id, "streamEventType": kind, "data": data, "timestamp": at}
         if keep:
             row = self.rows.get(entity)
             self.last_id += row is None
@@ -132,7 +135,7 @@ class Session:
             if entity:
                 self.rows[entity] = event["eventId"]
         for stream in self.streams:
-            stream.send(event)
+            stream.queue.put(event)
 
     def of(self, *states):
         return [message for message in self.messages.values() if message["state"] in states]
@@ -146,11 +149,9 @@ class Session:
         if key is not None and not (isinstance(key, str) and len(key) == 30 and key.startswith("msg_")):
             raise Refused(400, "message.id has the form msg_, 12 hex digits, 14 letters or digits")
         known = self.messages.get(key)
-        if known and known["state"] not in ("queued", "accepted"):
-            raise Refused(400, "the message has ended")
         intent = (prompt, agent["mode"], model, json.dumps(options or {}, sort_keys=True))
-        if known and known["intent"] != intent:
-            raise Refused(400, "the id belongs to another message")
+        if known and (known["state"] not in ("queued", "accepted") or known["intent"] != intent):
+            raise Refused(400, "the id belongs to another message, or to one that has ended")
         if not known:
             if len(self.of("queued")) >= 10:
                 raise Refused(429, "PENDING_QUEUE_FULL: ten messages are pending")
@@ -179,7 +180,7 @@ class Session:
                 self.run = {"wrapperRunId": "wr_" + secrets.token_hex(16), "wrapperGeneration": self.generation, "wrapperConnectionId": str(uuid.uuid4())}
             run = self.run
             if head and not self.ready:
-                self.status("preparing", "sandbox_starting")
+                self.prepare("sandbox_starting")
         code = self.deliver(head, run) if head else None
         with self.lock:
             if head and not code and head["state"] == "queued" and self.run is run:
@@ -215,17 +216,18 @@ class Session:
             return "SANDBOX_CONNECT_FAILED" if ready is None else "WRAPPER_START_FAILED"
         with self.lock:
             if not self.ready and self.run is run:
-                self.status("preparing", "workspace_ready")
+                self.prepare("workspace_ready")
             self.kilo, self.ready = ready["kiloSessionId"], self.ready or now()
-        job = {"message": {"id": message["id"], "prompt": message["prompt"]}, "finalization": message["options"], "session": binding}
-        job["agent"] = {"mode": message["mode"], "model": {"providerID": "kilo", "modelID": message["model"]}}
-        sent = self.ask("/job/prompt", job)
+        agent = {"mode": message["mode"], "model": {"providerID": "kilo", "modelID": message["model"]}}
+        sent = self.ask("/job/prompt", {"message": {"id": message["id"], "prompt": message["prompt"]}, "agent": agent, "finalization": message["options"], "session": binding})
         return None if sent and sent.get("messageId") == message["id"] else "WRAPPER_START_FAILED"
 
-    def status(self, kind, step=None):
-        more = {"step": step, "message": step.replace("_", " ")} if step else {}
-        if step:
-            self.emit("preparing", more, keep=False)
+    def prepare(self, step):
+        more = {"step": step, "message": step.replace("_", " ")}
+        self.emit("preparing", more, keep=False)
+        self.status("preparing", **more)
+
+    def status(self, kind, **more):
         self.emit("cloud.status", {"cloudStatus": {"type": kind, **more}}, keep=False)
 
     def end(self, message, state, source, error=None, reason=None, answer=None):
@@ -246,8 +248,7 @@ class Session:
         message, self.batch = self.batch[-1], []
         status = "completed" if message["state"] == "completed" else "failed"  # BUG 2: an interrupted message is not a failed one (R8.13).
         body = {"sessionId": self.id, "cloudAgentSessionId": self.id, "status": status, "kiloSessionId": self.kilo}
-        body.update(dict.fromkeys(("executionId", "messageId", "idempotencyKey"), message["id"]))
-        body.update({"lastSeenBranch": self.branch} if self.branch else {})
+        body.update(dict.fromkeys(("executionId", "messageId", "idempotencyKey"), message["id"]), **({"lastSeenBranch": self.branch} if self.branch else {}))
         body.update({"lastAssistantMessageText": self.text(message)} if message["state"] == "completed" else {"errorMessage": message["error"]})
         start(call_back, message["target"], body)
 
@@ -262,14 +263,18 @@ class Session:
         if kind == "kilocode":
             return self.take_kilo(data)
         self.emit(kind, data, keep=kind in ("complete", "interrupted", "error", "autocommit_started", "autocommit_completed"))
+        if kind.startswith("autocommit"):
+            self.status("ready") if kind.endswith("completed") else self.status("finalizing", step="committing", message="committing")
         ends = {"complete": ("failed", "idle_reconciliation", "missing_assistant_reply"), "interrupted": ("interrupted", "interrupt", "interrupted")}
         ends["error"] = ("failed", "wrapper_failure", "wrapper_error")
         if kind not in ends or kind == "error" and not data["fatal"]:
             return
         self.branch = data.get("currentBranch", self.branch) if kind == "complete" else self.branch
+        (state, source, reason), text = ends[kind], str(data.get("error") or data.get("reason") or "The wrapper stopped")
+        if kind == "error":
+            self.status("error", message=text)
         for message in self.of("accepted"):
-            state, source, reason = ends[kind]
-            self.end(message, state, source, str(data.get("error") or data.get("reason") or "The wrapper stopped"), reason)
+            self.end(message, state, source, text, reason)
         self.run = None
         self.finalize(True)
 
@@ -323,10 +328,9 @@ class Session:
         return {"success": bool(ended), "processesFound": False, "message": f"{len(ended)} messages interrupted"}
 
     def health(self):
-        view = self.view()
-        work, health = view["execution"], {"cloudAgentSessionId": self.id, "sandboxId": view["sandboxId"]}
-        health.update(sandboxStatus="healthy" if self.ready else "unknown", executionHealth="healthy" if work else "none")
-        return {**health, **({"activeExecutionId": work["id"], "activeExecutionStatus": work["status"]} if work else {})}
+        work = self.view()["execution"]
+        health = {"sandboxStatus": "healthy" if self.ready else "unknown", "executionHealth": "healthy" if work else "none"}
+        return {"cloudAgentSessionId": self.id, "sandboxId": self.sandbox, **health, **({"activeExecutionId": work["id"], "activeExecutionStatus": work["status"]} if work else {})}
 
     def view(self):
         work = next(iter(self.of("accepted") + self.of("queued")), None)
@@ -335,8 +339,7 @@ class Session:
         view = {"sessionId": self.id, "kiloSessionId": self.kilo, "userId": self.user, "sandboxId": self.sandbox, "execution": execution, "timestamp": self.changed, "version": self.changes}
         view.update(prompt=first["prompt"], initialMessageId=first["id"], mode=self.agent["mode"], model=self.agent["model"].removeprefix("kilo/"))
         view.update({"githubRepo": self.repository["repo"]} if "repo" in self.repository else {"gitUrl": self.repository.get("url")})
-        view.update({"preparedAt": self.ready} if self.ready else {}, **({"initiatedAt": self.initiated} if self.initiated else {}))
-        return view
+        return {**view, **({"preparedAt": self.ready} if self.ready else {}), **({"initiatedAt": self.initiated} if self.initiated else {})}
 
 
 def call_back(target, body):
@@ -405,8 +408,8 @@ class Handler(BaseHTTPRequestHandler):
             return {"cloudAgentSessionId": session.id, "kiloSessionId": session.kilo, **reply}
         if name == "prepareSession":
             repository = {"type": "github", "repo": given["githubRepo"]} if given.get("githubRepo") else {"type": "git", "url": given.get("gitUrl")}
-            repository.update({"branch": given["upstreamBranch"]} if given.get("upstreamBranch") else {})
-            session = Session(user, {"agent": {"mode": given.get("mode"), "model": given.get("model")}, "repository": repository, "options": {"callbackTarget": given.get("callbackTarget")}})
+            repository["branch"], agent = given.get("upstreamBranch"), {"mode": given.get("mode"), "model": given.get("model")}
+            session = Session(user, {"agent": agent, "repository": repository, "options": {"callbackTarget": given.get("callbackTarget")}})
             session.prepared = {"prompt": given.get("prompt"), "id": given.get("initialMessageId") or new_id()}
             SESSIONS[session.id] = session
             return {"cloudAgentSessionId": session.id, "kiloSessionId": session.kilo}
@@ -428,7 +431,7 @@ class Handler(BaseHTTPRequestHandler):
                 session.release()
                 del SESSIONS[session.id]
                 for stream in session.streams:
-                    stream.close(1000)
+                    stream.queue.put(1000)
                 return {"success": True}
             turn = given
             if name == "initiateFromKilocodeSessionV2":
@@ -446,12 +449,12 @@ class Handler(BaseHTTPRequestHandler):
         is_other = ticket.get("cloudAgentSessionId") != query.get("cloudAgentSessionId")
         if not ticket or is_other or not session:
             return self.answer(401 if not ticket else 403 if is_other else 404, {})
-        since = int(query.get("fromId", 0))
         with session.lock:
             socket = Socket(self)
+            start(socket.pump)
             for event in session.events.values():
-                if event["eventId"] >= since and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.3).
-                    socket.send(event)
+                if event["eventId"] >= int(query.get("fromId", 0)) and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.3).
+                    socket.queue.put(event)
             streams, session.streams = session.streams, [socket]
             session.emit("connected", {"cloudStatus": {"type": "ready" if session.ready else "preparing"}} if session.ready or session.of("queued") else {}, keep=False)
             session.emit("commands.available", {"commands": []}, keep=False)
@@ -464,6 +467,7 @@ class Handler(BaseHTTPRequestHandler):
         list(socket.frames())
         with session.lock:
             session.streams = [stream for stream in session.streams if stream is not socket]
+        socket.queue.put(None)
 
     def ingest(self, query, path):
         token = claims(self.headers.get("Authorization", "").removeprefix("Bearer "), API)
@@ -491,6 +495,5 @@ class Handler(BaseHTTPRequestHandler):
                     session.watch_sockets(run)
 
 
-if __name__ == "__main__":
-    ThreadingHTTPServer.daemon_threads, ThreadingHTTPServer.request_queue_size = True, 64
-    ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+ThreadingHTTPServer.daemon_threads, ThreadingHTTPServer.request_queue_size = True, 64
+ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
