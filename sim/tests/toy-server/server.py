@@ -1,10 +1,8 @@
 # A session server in Python with three bugs
-"""To try Turnstile on: `turnstile explain ci` finds the bugs. State is in memory only.
-
-Usage: server.py PORT WRAPPER_URL. In the URL, `{session}` stands for the id of a session. The secrets are in the variables
-TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
+"""To try Turnstile on: `turnstile explain ci` finds the bugs. Usage: server.py PORT WRAPPER_URL, where `{session}` in the URL
+stands for the id of a session. The secrets are in TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
 """
-import base64, hashlib, hmac, json, os, secrets, struct, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
+import base64, contextlib, hashlib, hmac, http.client, json, os, queue, secrets, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, WRAPPER = int(sys.argv[1]), sys.argv[2]
@@ -12,7 +10,6 @@ API, TICKETS = (os.environ[f"TURNSTILE_TARGET_{name}_SECRET"].encode() for name 
 SESSIONS = {}
 CODES = {400: ("BAD_REQUEST", -32600), 401: ("UNAUTHORIZED", -32001), 403: ("FORBIDDEN", -32003), 404: ("NOT_FOUND", -32004), 429: ("TOO_MANY_REQUESTS", -32029)}
 KEPT = "session.created session.updated session.status session.error session.idle session.turn.close message.part.removed".split()
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 class Refused(Exception):
@@ -24,7 +21,7 @@ def now():
 
 
 def new_id():
-    return f"msg_{now() * 4096 & (1 << 48) - 1:012x}" + "".join(secrets.choice(ALPHABET) for _ in range(14))
+    return f"msg_{now() * 4096 & (1 << 48) - 1:012x}" + "".join(secrets.choice(string.digits + string.ascii_letters) for _ in range(14))
 
 
 def encode(data):
@@ -46,21 +43,30 @@ def claims(token, secret):
         return {}
 
 
+def start(function, *arguments, after=0):
+    """Calls a function in a thread of its own, after so many seconds."""
+    timer = threading.Timer(after, function, arguments)
+    timer.daemon = True
+    timer.start()
+
+
 def post(url, body, headers=None):
-    """Sends JSON; returns the answer, or None."""
+    """Sends JSON; returns the status of the answer, 0 if there is none, and its body."""
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"{}")
-    except (OSError, ValueError):
-        return None
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, b""
+    except (OSError, http.client.HTTPException):
+        return 0, b""
 
 
 class Socket:
     """The server's end of a WebSocket."""
 
     def __init__(self, handler):
-        self.file, self.out, self.lock = handler.rfile, handler.wfile, threading.Lock()
+        self.file, self.out, self.lock, self.queue = handler.rfile, handler.wfile, threading.Lock(), queue.SimpleQueue()
         key = handler.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         handler.send_response(101)
@@ -71,61 +77,65 @@ class Socket:
 
     def write(self, opcode, data):
         size = len(data)
-        head = struct.pack(">BB", 128 | opcode, size) if size < 126 else struct.pack(">BBH", 128 | opcode, 126, size) if size < 65536 else struct.pack(">BBQ", 128 | opcode, 127, size)
-        try:
-            with self.lock:
-                self.out.write(head + data)
-                self.out.flush()
-        except OSError:
-            pass
+        length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 65536 else b"\x7f" + size.to_bytes(8, "big")
+        with contextlib.suppress(OSError, ValueError), self.lock:
+            self.out.write(bytes([128 | opcode]) + length + data)
+            self.out.flush()
 
     def send(self, value):
         self.write(1, json.dumps(value).encode())
 
     def close(self, code):
-        self.write(8, struct.pack(">H", code))
+        self.write(8, code.to_bytes(2, "big"))
+
+    def pump(self):
+        """Sends what is in the queue, so that a client that reads slowly delays only itself."""
+        while item := self.queue.get():
+            self.send(item) if isinstance(item, dict) else self.close(item)
 
     def frames(self):
         """Yields texts until the socket ends."""
-        try:
+        with contextlib.suppress(OSError):
             while len(head := self.file.read(2)) == 2:
                 size = head[1] & 127
-                size = struct.unpack(">H", self.file.read(2))[0] if size == 126 else struct.unpack(">Q", self.file.read(8))[0] if size == 127 else size
-                mask, data = self.file.read(4), self.file.read(size)
-                data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+                if size > 125:
+                    size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
+                mask, data = (self.file.read(4) * (size // 4 + 1))[:size], self.file.read(size)
+                if len(data) < size:
+                    return
+                data = (int.from_bytes(data, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
                 if head[0] & 15 == 8:
                     return self.write(8, data[:2])
                 if head[0] & 15 == 9:
                     self.write(10, data)
                 if head[0] & 15 == 1:
                     yield data
-        except (OSError, struct.error):
-            pass
 
 
 class Session:
     def __init__(self, user, given):
         self.user, self.id, self.lock = user, f"agent_{uuid.uuid4()}", threading.RLock()
+        self.wrapper, self.sandbox = WRAPPER.replace("{session}", self.id), "sandbox-" + self.id.removeprefix("agent_")
         self.agent, self.repository = dict(given["agent"]), given["repository"]
         self.target = (given.get("options") or {}).get("callbackTarget")
-        self.kilo, self.messages, self.events, self.rows = "ses_" + secrets.token_hex(13), {}, [], {}
+        self.kilo, self.messages, self.events, self.rows = "ses_" + secrets.token_hex(13), {}, {}, {}
         self.streams, self.sockets, self.run, self.generation, self.ready = [], [], None, 0, False
         self.batch, self.idle, self.draining, self.last_id, self.initiated, self.changes = [], True, False, 0, None, 1
-        self.branch, self.early, self.changed, self.prepared, self.opened = self.repository.get("branch"), {}, now(), None, 0
+        self.branch, self.changed, self.prepared, self.opened = self.repository.get("branch"), now(), None, 0
 
     def emit(self, kind, data, entity=None, keep=True):
-        event = {"eventId": 0, "sessionId": self.id, "streamEventType": kind, "data": data}
         self.changes, self.changed = self.changes + 1, now()
-        event["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now() / 1000)) + f".{now() % 1000:03}Z"
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.changed / 1000)) + f".{self.changed % 1000:03}Z"
+        event = {"eventId": 0, "sessionId": self.id, "streamEventType": kind, "data": data, "timestamp": at}
         if keep:
-            row = self.rows.get(entity) if entity else None
+            row = self.rows.get(entity)
             self.last_id += row is None
             event["eventId"] = row or self.last_id
-            self.events = [old for old in self.events if old["eventId"] != event["eventId"]] + [event]
+            self.events[event["eventId"]] = event
             if entity:
                 self.rows[entity] = event["eventId"]
         for stream in self.streams:
-            stream.send(event)
+            stream.queue.put(event)
 
     def of(self, *states):
         return [message for message in self.messages.values() if message["state"] in states]
@@ -139,95 +149,86 @@ class Session:
         if key is not None and not (isinstance(key, str) and len(key) == 30 and key.startswith("msg_")):
             raise Refused(400, "message.id has the form msg_, 12 hex digits, 14 letters or digits")
         known = self.messages.get(key)
-        if known and known["state"] not in ("queued", "accepted"):
-            raise Refused(400, "the message has ended")
         intent = (prompt, agent["mode"], model, json.dumps(options or {}, sort_keys=True))
-        if known and known["intent"] != intent:
-            raise Refused(400, "the id belongs to another message")
+        if known and (known["state"] not in ("queued", "accepted") or known["intent"] != intent):
+            raise Refused(400, "the id belongs to another message, or to one that has ended")
         if not known:
             if len(self.of("queued")) >= 10:
                 raise Refused(429, "PENDING_QUEUE_FULL: ten messages are pending")
             key = key or new_id()
-            known = {"id": key, "prompt": prompt, "state": "queued", "target": self.target, "fails": 0, "since": now()}
-            known.update(mode=agent["mode"], model=model, options=options or {}, intent=intent)
+            known = dict(id=key, prompt=prompt, state="queued", target=self.target, fails=0, since=now(), mode=agent["mode"], model=model, options=options or {}, intent=intent)
             self.messages[key], self.idle = known, False
             self.emit("cloud.message.queued", {"messageId": key, "content": prompt, "delivery": "queued"})
-            self.drain()
+            if not self.draining:
+                self.draining = True
+                start(self.deliver_all)
         accepted = known["state"] == "accepted"
         return {"messageId": known["id"], "delivery": "sent" if accepted else "queued", **({"wrapperRunId": known["run"]} if accepted else {})}
 
-    def drain(self):
-        if not self.draining:
-            self.draining = True
-            threading.Thread(target=self.deliver_all, daemon=True).start()
-
     def deliver_all(self):
         delay = 1
-        while True:
+        while delay:
             time.sleep(delay)
-            with self.lock:
-                head = next(iter(self.of("queued")), None)
-                if not head:
-                    self.draining = False
-                    return
-                if not self.run:
-                    self.generation += 1
-                    self.run = {"wrapperRunId": "wr_" + secrets.token_hex(16), "wrapperGeneration": self.generation, "wrapperConnectionId": str(uuid.uuid4())}
-                run, was_ready = self.run, self.ready
-                if not was_ready:
-                    self.status("preparing", "sandbox_starting")
-            code = self.deliver(head, run)
-            with self.lock:
-                if head["state"] != "queued" or self.run is not run:
-                    delay = 1
-                    continue
-                if not code:
-                    head.update(state="accepted", run=run["wrapperRunId"], since=now())
-                    self.initiated = self.initiated or now()
-                    self.emit("cloud.message.sent", {"messageId": head["id"], "delivery": "sent"})
-                    self.status("ready")
-                    self.settle(head, *self.early.pop(head["id"], ()))
-                    self.watch_sockets(run)
-                    delay = 1
-                    continue
-                head["fails"] += 1
-                delay = 2
-                if head["fails"] == 2:
-                    self.end(head, "failed", "delivery_failure", f"{code}: the wrapper did not take it", "exhausted")
-                    self.finalize(True)
-                    delay = 1
+            delay = self.deliver_first()
 
-    def wrapper(self):
-        return WRAPPER.replace("{session}", self.id)
+    def deliver_first(self):
+        """Delivers the first queued message; returns the pause before the next delivery, 0 if nothing is queued."""
+        with self.lock:
+            head = next(iter(self.of("queued")), None)
+            if head and not self.run:
+                self.generation += 1
+                self.run = {"wrapperRunId": "wr_" + secrets.token_hex(16), "wrapperGeneration": self.generation, "wrapperConnectionId": str(uuid.uuid4())}
+            run = self.run
+            if head and not self.ready:
+                self.prepare("sandbox_starting")
+        code = self.deliver(head, run) if head else None
+        with self.lock:
+            if head and not code and head["state"] == "queued" and self.run is run:
+                self.accept(head)
+                self.watch_sockets(run)
+            elif code and head["state"] == "queued":
+                head["fails"] += 1
+                if head["fails"] < 2:
+                    return 2
+                self.end(head, "failed", "delivery_failure", f"{code}: the wrapper did not take it", "exhausted")
+                self.finalize(True)
+            self.draining = bool(self.of("queued"))
+            return int(self.draining)
+
+    def accept(self, message):
+        message.update(state="accepted", run=self.run["wrapperRunId"], since=now())
+        self.initiated = self.initiated or now()
+        self.emit("cloud.message.sent", {"messageId": message["id"], "delivery": "sent"})
+        self.status("ready")
+
+    def ask(self, path, body):
+        """Sends JSON to the wrapper; returns the answer, or None."""
+        with contextlib.suppress(ValueError):
+            return json.loads(post(self.wrapper + path, body)[1])
 
     def deliver(self, message, run):
-        host = f"127.0.0.1:{PORT}"
         token = sign({"type": "worker", "kiloUserId": self.user, "cloudAgentSessionId": self.id, "exp": int(time.time()) + 86400 * 90})
-        binding = {"ingestUrl": f"ws://{host}/sessions/{urllib.parse.quote(self.user)}/{self.id}/ingest", "workerAuthToken": token, **run}
+        binding = {"ingestUrl": f"ws://127.0.0.1:{PORT}/sessions/{urllib.parse.quote(self.user)}/{self.id}/ingest", "workerAuthToken": token, **run}
         places = {"workspacePath": f"/workspace/{self.id}", "sessionHome": f"/home/{self.id}", "branchName": self.branch or "main"}
-        sandbox = "sandbox-" + self.id.removeprefix("agent_")
         repo = {"kind": "github", "repo": self.repository.get("repo", "")} if self.repository.get("type") == "github" else {"kind": "git", "url": self.repository.get("url", "")}
-        ready = post(self.wrapper() + "/session/ready", {"agentSessionId": self.id, "userId": self.user, "sandboxId": sandbox, "kiloSessionId": self.kilo, "workspace": places, "repo": repo, "materialized": {"env": {}, "setupCommands": []}, "session": binding})
+        ready = self.ask("/session/ready", {"agentSessionId": self.id, "userId": self.user, "sandboxId": self.sandbox, "kiloSessionId": self.kilo, "workspace": places, "repo": repo, "materialized": {"env": {}, "setupCommands": []}, "session": binding})
         if not ready or ready.get("status") != "ready":
             return "SANDBOX_CONNECT_FAILED" if ready is None else "WRAPPER_START_FAILED"
         with self.lock:
             if not self.ready and self.run is run:
-                self.status("preparing", "workspace_ready")
+                self.prepare("workspace_ready")
             self.kilo, self.ready = ready["kiloSessionId"], self.ready or now()
-        job = {"message": {"id": message["id"], "prompt": message["prompt"]}, "finalization": message["options"], "session": binding}
-        job["agent"] = {"mode": message["mode"], "model": {"providerID": "kilo", "modelID": message["model"]}}
-        sent = post(self.wrapper() + "/job/prompt", job)
+        agent = {"mode": message["mode"], "model": {"providerID": "kilo", "modelID": message["model"]}}
+        sent = self.ask("/job/prompt", {"message": {"id": message["id"], "prompt": message["prompt"]}, "agent": agent, "finalization": message["options"], "session": binding})
         return None if sent and sent.get("messageId") == message["id"] else "WRAPPER_START_FAILED"
 
-    def status(self, kind, step=None):
-        more = {"step": step, "message": step.replace("_", " ")} if step else {}
-        if step:
-            self.emit("preparing", more, keep=False)
-        self.emit("cloud.status", {"cloudStatus": {"type": kind, **more}}, keep=False)
+    def prepare(self, step):
+        more = {"step": step, "message": step.replace("_", " ")}
+        self.emit("preparing", more, keep=False)
+        self.status("preparing", **more)
 
-    def settle(self, message, state=None, error=None, answer=None):
-        if state:
-            self.end(message, state, "assistant_message_event", error, "assistant_error", answer)
+    def status(self, kind, **more):
+        self.emit("cloud.status", {"cloudStatus": {"type": kind, **more}}, keep=False)
 
     def end(self, message, state, source, error=None, reason=None, answer=None):
         accepted = message["state"] == "accepted"
@@ -247,13 +248,12 @@ class Session:
         message, self.batch = self.batch[-1], []
         status = "completed" if message["state"] == "completed" else "failed"  # BUG 2: an interrupted message is not a failed one (R8.13).
         body = {"sessionId": self.id, "cloudAgentSessionId": self.id, "status": status, "kiloSessionId": self.kilo}
-        body.update(dict.fromkeys(("executionId", "messageId", "idempotencyKey"), message["id"]))
-        body.update({"lastSeenBranch": self.branch} if self.branch else {})
+        body.update(dict.fromkeys(("executionId", "messageId", "idempotencyKey"), message["id"]), **({"lastSeenBranch": self.branch} if self.branch else {}))
         body.update({"lastAssistantMessageText": self.text(message)} if message["state"] == "completed" else {"errorMessage": message["error"]})
-        threading.Thread(target=call_back, args=(message["target"], body), daemon=True).start()
+        start(call_back, message["target"], body)
 
     def text(self, message):
-        rows = [event["data"]["properties"] for event in sorted(self.events, key=lambda event: event["eventId"]) if event["streamEventType"] == "kilocode"]
+        rows = [event["data"]["properties"] for event in self.events.values() if event["streamEventType"] == "kilocode"]
         answers = [row["info"]["id"] for row in rows if row.get("info", {}).get("parentID") == message["id"] and row["info"]["time"].get("completed")]
         parts = [row["part"] for row in rows if row.get("part", {}).get("type") == "text" and row["part"]["messageID"] in answers[-1:]]
         return "".join(part["text"] for part in sorted(parts, key=lambda part: part["id"])).strip()
@@ -263,16 +263,18 @@ class Session:
         if kind == "kilocode":
             return self.take_kilo(data)
         self.emit(kind, data, keep=kind in ("complete", "interrupted", "error", "autocommit_started", "autocommit_completed"))
-        ends = {"complete": None, "interrupted": ("interrupted", "interrupt", "interrupted"), "error": ("failed", "wrapper_failure", "wrapper_error")}
+        if kind.startswith("autocommit"):
+            self.status("ready") if kind.endswith("completed") else self.status("finalizing", step="committing", message="committing")
+        ends = {"complete": ("failed", "idle_reconciliation", "missing_assistant_reply"), "interrupted": ("interrupted", "interrupt", "interrupted")}
+        ends["error"] = ("failed", "wrapper_failure", "wrapper_error")
         if kind not in ends or kind == "error" and not data["fatal"]:
             return
         self.branch = data.get("currentBranch", self.branch) if kind == "complete" else self.branch
+        (state, source, reason), text = ends[kind], str(data.get("error") or data.get("reason") or "The wrapper stopped")
+        if kind == "error":
+            self.status("error", message=text)
         for message in self.of("accepted"):
-            if ends[kind]:
-                state, source, reason = ends[kind]
-                self.end(message, state, source, str(data.get("error") or data.get("reason") or "The wrapper stopped"), reason)
-            else:
-                self.end(message, "failed", "idle_reconciliation", "No reply", "missing_assistant_reply")
+            self.end(message, state, source, text, reason)
         self.run = None
         self.finalize(True)
 
@@ -283,11 +285,12 @@ class Session:
         self.emit("kilocode", data, entity, keep=bool(entity) or kind in KEPT)
         if kind == "message.updated" and info.get("role") == "assistant":
             message, error = self.messages.get(info.get("parentID")), info.get("error")
-            end = ("failed", (error.get("data") or {}).get("message") or error.get("message") or "error", None) if error else ("completed", None, info["id"]) if info["time"].get("completed") else None
-            if message and end and message["state"] == "queued":
-                self.early[message["id"]] = end
-            elif message and end and message["state"] == "accepted":
-                self.settle(message, *end)
+            text = error and ((error.get("data") or {}).get("message") or error.get("message") or "error")
+            end = ("failed" if error else "completed", "assistant_message_event", text, "assistant_error", info["id"])
+            if message and (error or info["time"].get("completed")) and message["state"] in ("queued", "accepted"):
+                if message["state"] == "queued":  # The answer was faster than the reply to the delivery.
+                    self.accept(message)
+                self.end(message, *end)
         if kind == "session.status" and given["status"]["type"] == "busy":
             self.idle = False
         if kind == "session.idle" and given["sessionID"] == self.kilo:
@@ -295,14 +298,10 @@ class Session:
             self.finalize()
 
     def watch_sockets(self, run):
-        threading.Thread(target=self.lose, args=(run, self.opened), daemon=True).start() if not self.sockets else None
+        if not self.sockets:
+            start(self.lose, run, self.opened, after=10)
 
     def lose(self, run, opened):
-        deadline = time.time() + 10
-        while time.time() < deadline:
-            time.sleep(0.05)
-            if self.opened > opened or self.run is not run:
-                return
         with self.lock:
             if self.run is run and self.opened == opened and self.of("accepted"):
                 for message in self.of("accepted"):
@@ -315,7 +314,7 @@ class Session:
             socket.send({"type": "kill"})
             socket.close(4401)
         if self.run:
-            threading.Thread(target=post, args=(self.wrapper() + "/job/abort", {"wrapperRunId": self.run["wrapperRunId"]}), daemon=True).start()
+            start(self.ask, "/job/abort", {"wrapperRunId": self.run["wrapperRunId"]})
         self.sockets, self.run = [], None
 
     def interrupt(self):
@@ -329,41 +328,30 @@ class Session:
         return {"success": bool(ended), "processesFound": False, "message": f"{len(ended)} messages interrupted"}
 
     def health(self):
-        view = self.view()
-        work, health = view["execution"], {"cloudAgentSessionId": self.id, "sandboxId": view["sandboxId"]}
-        health.update(sandboxStatus="healthy" if self.ready else "unknown", executionHealth="healthy" if work else "none")
-        return {**health, **({"activeExecutionId": work["id"], "activeExecutionStatus": work["status"]} if work else {})}
+        work = self.view()["execution"]
+        health = {"sandboxStatus": "healthy" if self.ready else "unknown", "executionHealth": "healthy" if work else "none"}
+        return {"cloudAgentSessionId": self.id, "sandboxId": self.sandbox, **health, **({"activeExecutionId": work["id"], "activeExecutionStatus": work["status"]} if work else {})}
 
     def view(self):
         work = next(iter(self.of("accepted") + self.of("queued")), None)
         first = next(iter(self.messages.values()), None) or {"prompt": self.prepared["prompt"], "id": self.prepared["id"]}
         execution = work and {"id": work["id"], "status": "running" if work["state"] == "accepted" else "pending", "startedAt": work["since"], "lastHeartbeat": None, "processId": None, "error": None, "health": "healthy"}
-        view = {"sessionId": self.id, "kiloSessionId": self.kilo, "userId": self.user, "sandboxId": "sandbox-" + self.id.removeprefix("agent_"), "execution": execution, "timestamp": self.changed, "version": self.changes}
+        view = {"sessionId": self.id, "kiloSessionId": self.kilo, "userId": self.user, "sandboxId": self.sandbox, "execution": execution, "timestamp": self.changed, "version": self.changes}
         view.update(prompt=first["prompt"], initialMessageId=first["id"], mode=self.agent["mode"], model=self.agent["model"].removeprefix("kilo/"))
         view.update({"githubRepo": self.repository["repo"]} if "repo" in self.repository else {"gitUrl": self.repository.get("url")})
-        view.update({"preparedAt": self.ready} if self.ready else {}, **({"initiatedAt": self.initiated} if self.initiated else {}))
-        return view
+        return {**view, **({"preparedAt": self.ready} if self.ready else {}), **({"initiatedAt": self.initiated} if self.initiated else {})}
 
 
 def call_back(target, body):
     for delay in (60, 120, 240, 480, 0):
-        request = urllib.request.Request(target["url"], json.dumps(body).encode(), {"Content-Type": "application/json", **(target.get("headers") or {})})
-        try:
-            with urllib.request.urlopen(request, timeout=10):
-                return
-        except urllib.error.HTTPError as error:
-            if error.code < 500 and error.code != 429:
-                return
-        except OSError:
-            pass
+        status, _ = post(target["url"], body, target.get("headers"))
+        if 0 < status < 500 and status != 429:
+            return
         time.sleep(delay)
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
+    protocol_version, log_message = "HTTP/1.1", lambda *_: None
 
     def answer(self, status, body):
         data = json.dumps(body).encode()
@@ -374,8 +362,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_POST(self):
-        text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.call(text or b"{}")
+        self.call(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
 
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
@@ -421,37 +408,31 @@ class Handler(BaseHTTPRequestHandler):
             return {"cloudAgentSessionId": session.id, "kiloSessionId": session.kilo, **reply}
         if name == "prepareSession":
             repository = {"type": "github", "repo": given["githubRepo"]} if given.get("githubRepo") else {"type": "git", "url": given.get("gitUrl")}
-            repository.update({"branch": given["upstreamBranch"]} if given.get("upstreamBranch") else {})
-            agent = {"mode": given.get("mode"), "model": given.get("model")}
+            repository["branch"], agent = given.get("upstreamBranch"), {"mode": given.get("mode"), "model": given.get("model")}
             session = Session(user, {"agent": agent, "repository": repository, "options": {"callbackTarget": given.get("callbackTarget")}})
             session.prepared = {"prompt": given.get("prompt"), "id": given.get("initialMessageId") or new_id()}
             SESSIONS[session.id] = session
             return {"cloudAgentSessionId": session.id, "kiloSessionId": session.kilo}
-        key = str(given.get("cloudAgentSessionId") or given.get("sessionId")).lower()
-        session = SESSIONS.get(key)
+        session = SESSIONS.get(str(given.get("cloudAgentSessionId") or given.get("sessionId")).lower())
         if session and session.user != user and name == "getSession":
             raise Refused(403, "Session of another user")  # BUG 1: the answer is that of an unknown session (R2.31).
         session = session if session and session.user == user else None
-        if name == "interruptSession" and not session:
-            return {"success": False, "processesFound": False, "message": "Nothing to interrupt"}
-        if name == "deleteSession" and not session:
-            return {"success": True}
+        if not session and name in ("interruptSession", "deleteSession"):
+            return {"success": True} if name == "deleteSession" else {"success": False, "processesFound": False, "message": "Nothing to interrupt"}
         if not session:
             raise Refused(404, "Session not found")
+        if name == "interruptSession":
+            time.sleep(0.1)  # What the wrapper has sent by now comes first: a turn that ends just now completes.
         with session.lock:
-            if name == "interruptSession":
-                return session.interrupt()
+            if name in ("interruptSession", "getSession", "getSessionHealth"):
+                return {"interruptSession": session.interrupt, "getSession": session.view, "getSessionHealth": session.health}[name]()
             if name == "deleteSession":
                 session.interrupt()
                 session.release()
                 del SESSIONS[session.id]
                 for stream in session.streams:
-                    stream.close(1000)
+                    stream.queue.put(1000)
                 return {"success": True}
-            if name == "getSession":
-                return session.view()
-            if name == "getSessionHealth":
-                return session.health()
             turn = given
             if name == "initiateFromKilocodeSessionV2":
                 turn = {"message": session.prepared}
@@ -465,18 +446,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def stream(self, query):
         ticket, session = claims(query.get("ticket", ""), TICKETS), SESSIONS.get(query.get("cloudAgentSessionId", "").lower())
-        if not ticket:
-            return self.answer(401, {})
-        if ticket.get("cloudAgentSessionId") != query.get("cloudAgentSessionId"):
-            return self.answer(403, {})
-        if not session:
-            return self.answer(404, {})
-        since = int(query.get("fromId", 0))
+        is_other = ticket.get("cloudAgentSessionId") != query.get("cloudAgentSessionId")
+        if not ticket or is_other or not session:
+            return self.answer(401 if not ticket else 403 if is_other else 404, {})
         with session.lock:
             socket = Socket(self)
-            for event in sorted(session.events, key=lambda event: event["eventId"]):
-                if event["eventId"] >= since and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.3).
-                    socket.send(event)
+            start(socket.pump)
+            for event in session.events.values():
+                if event["eventId"] >= int(query.get("fromId", 0)) and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.3).
+                    socket.queue.put(event)
             streams, session.streams = session.streams, [socket]
             session.emit("connected", {"cloudStatus": {"type": "ready" if session.ready else "preparing"}} if session.ready or session.of("queued") else {}, keep=False)
             session.emit("commands.available", {"commands": []}, keep=False)
@@ -486,18 +464,16 @@ class Handler(BaseHTTPRequestHandler):
             session.streams = streams + [socket]
             for wrapper in session.sockets if session.of("accepted") else []:
                 wrapper.send({"type": "request_snapshot"})
-        for _ in socket.frames():
-            pass
+        list(socket.frames())
         with session.lock:
             session.streams = [stream for stream in session.streams if stream is not socket]
+        socket.queue.put(None)
 
     def ingest(self, query, path):
         token = claims(self.headers.get("Authorization", "").removeprefix("Bearer "), API)
         session = SESSIONS.get(path[1].lower())
-        if not token:
-            return self.answer(401, {})
-        if not session:
-            return self.answer(404, {})
+        if not token or not session:
+            return self.answer(401 if not token else 404, {})
         with session.lock:
             run = session.run
             if not run or any(query.get(name) != str(value) for name, value in run.items()):
@@ -519,7 +495,5 @@ class Handler(BaseHTTPRequestHandler):
                     session.watch_sockets(run)
 
 
-if __name__ == "__main__":
-    ThreadingHTTPServer.daemon_threads = True
-    ThreadingHTTPServer.request_queue_size = 64
-    ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+ThreadingHTTPServer.daemon_threads, ThreadingHTTPServer.request_queue_size = True, 64
+ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
