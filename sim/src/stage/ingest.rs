@@ -5,7 +5,7 @@
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation, Probe, body_as_value};
 use turnstile_seams::websocket::{self, CloseFrame, Message, OpenError, WebSocket};
@@ -28,19 +28,24 @@ pub enum IngestOrder {
     Close(u16),
 }
 
+/// An operation, and what is dropped after it.
+type Order = (IngestOrder, oneshot::Sender<()>);
+
 /// A socket that is open or opening.
 pub struct Ingest {
-    orders: mpsc::UnboundedSender<IngestOrder>,
+    orders: mpsc::UnboundedSender<Order>,
 }
 
 impl Ingest {
-    /// Queues an operation. Returns false if the socket has ended.
-    pub fn order(&self, order: IngestOrder) -> bool {
-        self.orders.send(order).is_ok()
+    /// Queues an operation. Returns a channel that is closed once it is performed or cannot be any more, or `None` if the
+    /// socket has ended.
+    pub fn order(&self, order: IngestOrder) -> Option<oneshot::Receiver<()>> {
+        let (guard, performed) = oneshot::channel();
+        self.orders.send((order, guard)).is_ok().then_some(performed)
     }
 
     /// A handle, and the receiver for the task of the socket.
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<IngestOrder>) {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Order>) {
         let (orders, taken) = mpsc::unbounded_channel();
         (Self { orders }, taken)
     }
@@ -58,12 +63,7 @@ pub(super) struct Opener {
 
 impl Opener {
     /// Opens a socket at `path` of the server, sets `opened` to the answer, and executes orders until either side closes.
-    pub(super) async fn run(
-        self,
-        path: String,
-        opened: Awaited,
-        mut orders: mpsc::UnboundedReceiver<IngestOrder>,
-    ) {
+    pub(super) async fn run(self, path: String, opened: Awaited, mut orders: mpsc::UnboundedReceiver<Order>) {
         let number = self.probe.next_socket();
         let Some(socket) = self.open(number, path, opened).await else {
             return;
@@ -121,12 +121,13 @@ impl Opener {
         &self,
         number: u64,
         mut socket: WebSocket,
-        orders: &mut mpsc::UnboundedReceiver<IngestOrder>,
+        orders: &mut mpsc::UnboundedReceiver<Order>,
     ) -> (Option<u16>, ClosedBy) {
         loop {
             tokio::select! {
                 biased;
                 order = orders.recv() => {
+                    let (order, _guard) = order.unzip();
                     let message = match order {
                         Some(IngestOrder::Text(text)) => Message::text(text),
                         Some(IngestOrder::Binary(bytes)) => Message::binary(bytes),

@@ -1,6 +1,9 @@
 //! Ingest steps: the harness acts as the wrapper of an older service or as an impostor.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::sync::oneshot::error::TryRecvError;
 use turnstile_scenarios::{
     At, Credentials, Fence, Ingest, IngestFrame, IngestName, Reply, SessionName, Spot, Ticket, text_with_ids,
 };
@@ -9,6 +12,8 @@ use crate::script::player::{Halt, Player, altered};
 use crate::stage::IngestOrder;
 use crate::stage::client::Awaited;
 
+/// In real time, the longest wait for an operation of a socket.
+const LONGEST_OPERATION: Duration = Duration::from_secs(5);
 /// Content of binary frames: not valid UTF-8.
 const BINARY: [u8; 4] = [0, 159, 146, 150];
 /// Default kilo session id.
@@ -104,14 +109,16 @@ impl Player<'_> {
     }
 
     fn order_ingest(&mut self, name: &At<IngestName>, order: IngestOrder, spot: Spot) -> Result<(), Halt> {
-        if self
-            .ingests
-            .get(&name.value)
-            .is_some_and(|ingest| ingest.order(order))
-        {
-            return Ok(());
+        let ingest = self.ingests.get(&name.value);
+        let Some(mut performed) = ingest.and_then(|ingest| ingest.order(order)) else {
+            let text = format!("the ingest socket `{}` is over already", name.value);
+            return Err(self.fail_step(spot, None, text));
+        };
+        // The thread of the socket may be late, and the next step may be a fault that would hold what it sends.
+        if self.stage.world.is_in_real_time() {
+            let deadline = self.stage.world.now() + LONGEST_OPERATION;
+            self.run_until(deadline, |_| performed.try_recv() != Err(TryRecvError::Empty))?;
         }
-        let text = format!("the ingest socket `{}` is over already", name.value);
-        Err(self.fail_step(spot, None, text))
+        Ok(())
     }
 }
