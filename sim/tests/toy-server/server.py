@@ -2,7 +2,7 @@
 """To try Turnstile on: `turnstile explain ci` finds the bugs. Usage: server.py PORT WRAPPER_URL, where `{session}` in the URL
 stands for the id of a session. The secrets are in TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
 """
-import base64, contextlib, hashlib, hmac, http.client, json, os, queue, secrets, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
+import base64, contextlib, hashlib, hmac, http.client, json, os, secrets, select, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, WRAPPER = int(sys.argv[1]), sys.argv[2]
@@ -66,7 +66,7 @@ class Socket:
     """The server's end of a WebSocket."""
 
     def __init__(self, handler):
-        self.file, self.out, self.lock, self.queue = handler.rfile, handler.wfile, threading.Lock(), queue.SimpleQueue()
+        self.connection, self.file, self.out, self.lock = handler.connection, handler.rfile, handler.wfile, threading.Lock()
         key = handler.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         handler.send_response(101)
@@ -79,6 +79,8 @@ class Socket:
         size = len(data)
         length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 65536 else b"\x7f" + size.to_bytes(8, "big")
         with contextlib.suppress(OSError, ValueError), self.lock:
+            if not select.select([], [self.connection], [], 1)[1]:  # A client that reads too slowly has to come again.
+                return self.connection.shutdown(2)
             self.out.write(bytes([128 | opcode]) + length + data)
             self.out.flush()
 
@@ -87,11 +89,6 @@ class Socket:
 
     def close(self, code):
         self.write(8, code.to_bytes(2, "big"))
-
-    def pump(self):
-        """Sends what is in the queue, so that a client that reads slowly delays only itself."""
-        while item := self.queue.get():
-            self.send(item) if isinstance(item, dict) else self.close(item)
 
     def frames(self):
         """Yields texts until the socket ends."""
@@ -121,7 +118,7 @@ class Session:
         self.kilo, self.messages, self.events, self.rows = "ses_" + secrets.token_hex(13), {}, {}, {}
         self.streams, self.sockets, self.run, self.generation, self.ready = [], [], None, 0, False
         self.batch, self.idle, self.draining, self.last_id, self.initiated, self.changes = [], True, False, 0, None, 1
-        self.branch, self.changed, self.prepared, self.opened = self.repository.get("branch"), now(), None, 0
+        self.branch, self.changed, self.prepared, self.opened, self.shown = self.repository.get("branch"), now(), None, 0, "ready"
 
     def emit(self, kind, data, entity=None, keep=True):
         self.changes, self.changed = self.changes + 1, now()
@@ -135,7 +132,7 @@ class Session:
             if entity:
                 self.rows[entity] = event["eventId"]
         for stream in self.streams:
-            stream.queue.put(event)
+            stream.send(event)
 
     def of(self, *states):
         return [message for message in self.messages.values() if message["state"] in states]
@@ -228,6 +225,7 @@ class Session:
         self.status("preparing", **more)
 
     def status(self, kind, **more):
+        self.shown = kind
         self.emit("cloud.status", {"cloudStatus": {"type": kind, **more}}, keep=False)
 
     def end(self, message, state, source, error=None, reason=None, answer=None):
@@ -243,6 +241,8 @@ class Session:
             self.batch.append(message)
 
     def finalize(self, needs_no_idle=False):
+        if needs_no_idle and self.shown != "ready":
+            self.status("ready")
         if not self.batch or self.of("queued", "accepted") or not (self.idle or needs_no_idle or not self.run):
             return
         message, self.batch = self.batch[-1], []
@@ -271,12 +271,12 @@ class Session:
             return
         self.branch = data.get("currentBranch", self.branch) if kind == "complete" else self.branch
         (state, source, reason), text = ends[kind], str(data.get("error") or data.get("reason") or "The wrapper stopped")
-        if kind == "error":
-            self.status("error", message=text)
         for message in self.of("accepted"):
             self.end(message, state, source, text, reason)
         self.run = None
         self.finalize(True)
+        if kind == "error":
+            self.status("error", message=text)
 
     def take_kilo(self, data):
         kind, given = data["event"], data["properties"]
@@ -323,7 +323,6 @@ class Session:
             self.end(message, "interrupted", "interrupt", "Interrupted by the user", "interrupted")
         if accepted or ended and self.draining and self.run:
             self.release()
-            self.status("ready")
         self.finalize(True)
         return {"success": bool(ended), "processesFound": False, "message": f"{len(ended)} messages interrupted"}
 
@@ -431,7 +430,7 @@ class Handler(BaseHTTPRequestHandler):
                 session.release()
                 del SESSIONS[session.id]
                 for stream in session.streams:
-                    stream.queue.put(1000)
+                    stream.close(1000)
                 return {"success": True}
             turn = given
             if name == "initiateFromKilocodeSessionV2":
@@ -451,10 +450,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(401 if not ticket else 403 if is_other else 404, {})
         with session.lock:
             socket = Socket(self)
-            start(socket.pump)
             for event in session.events.values():
                 if event["eventId"] >= int(query.get("fromId", 0)) and query.get("replay") != "false":  # BUG 3: only later events are replayed (R9.3).
-                    socket.queue.put(event)
+                    socket.send(event)
             streams, session.streams = session.streams, [socket]
             session.emit("connected", {"cloudStatus": {"type": "ready" if session.ready else "preparing"}} if session.ready or session.of("queued") else {}, keep=False)
             session.emit("commands.available", {"commands": []}, keep=False)
@@ -467,7 +465,6 @@ class Handler(BaseHTTPRequestHandler):
         list(socket.frames())
         with session.lock:
             session.streams = [stream for stream in session.streams if stream is not socket]
-        socket.queue.put(None)
 
     def ingest(self, query, path):
         token = claims(self.headers.get("Authorization", "").removeprefix("Bearer "), API)
