@@ -157,9 +157,8 @@ impl DurableQueue {
 }
 
 fn request(job: &StoredJob) -> Option<Request<Full<Bytes>>> {
-    let mut request = Request::post(&job.target.url)
-        .body(Full::new(job.body.to_string().into()))
-        .ok()?;
+    let body = serde_json::to_vec(&job.body).expect("a value is JSON");
+    let mut request = Request::post(&job.target.url).body(Full::new(body.into())).ok()?;
     let headers = request.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in &job.target.headers {

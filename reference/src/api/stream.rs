@@ -212,7 +212,7 @@ impl Client {
     }
 
     /// Sends an event of the session, unless the filter excludes it.
-    async fn send_filtered(&mut self, event: &Event) -> Result<(), Disconnected> {
+    async fn send_filtered<D: Serialize + Sync>(&mut self, event: &Event<D>) -> Result<(), Disconnected> {
         if self.filter.wants(event) {
             self.send(event).await?;
         } else {
@@ -232,7 +232,7 @@ impl Client {
         Ok(())
     }
 
-    async fn send(&mut self, event: &Event) -> Result<(), Disconnected> {
+    async fn send<D: Serialize + Sync>(&mut self, event: &Event<D>) -> Result<(), Disconnected> {
         self.send_text(self.text_of(event)).await
     }
 
@@ -241,7 +241,7 @@ impl Client {
         sent.map_err(|_| Disconnected)
     }
 
-    fn text_of(&self, event: &Event) -> Utf8Bytes {
+    fn text_of<D: Serialize>(&self, event: &Event<D>) -> Utf8Bytes {
         let envelope = Envelope {
             data: &event.data,
             event_id: event.id,
@@ -259,8 +259,8 @@ impl Client {
 /// An event as clients receive it (R9.16). Written without a copy of the data.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    data: &'a Value,
+struct Envelope<'a, D> {
+    data: &'a D,
     event_id: u64,
     #[serde(flatten)]
     origin: &'a Origin,

@@ -48,7 +48,7 @@ impl Params {
 
 impl Filter {
     /// Whether an event, kept or live, passes all filters. Both times are inclusive.
-    pub fn wants(&self, event: &Event) -> bool {
+    pub fn wants<D>(&self, event: &Event<D>) -> bool {
         self.wants_type(&event.stream_event_type)
             && self.from.is_none_or(|from| from <= event.timestamp)
             && self.to.is_none_or(|to| event.timestamp <= to)

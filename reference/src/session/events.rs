@@ -61,10 +61,10 @@ pub mod name {
     }
 }
 
-/// An event of a stream.
+/// An event of a stream. `D` is its data, which is not parsed in events that are only read to be sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Event {
+pub struct Event<D = Arc<Value>> {
     /// Increases within a session; 0 if the event is not kept (R1.6).
     pub id: u64,
     /// The type.
@@ -75,7 +75,7 @@ pub struct Event {
     #[serde(flatten)]
     pub origin: Origin,
     /// The data of the type. The row, the effect and the frame of a wrapper share it.
-    pub data: Arc<Value>,
+    pub data: D,
 }
 
 /// An event to store.

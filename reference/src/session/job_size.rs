@@ -2,6 +2,7 @@
 //!
 //! Pure: nothing here knows the session or the queue.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::coverage::ServerMark;
@@ -34,9 +35,17 @@ pub fn check(body: &Value, target: &CallbackTarget, limit: usize) -> Result<(), 
     }
 }
 
+/// A job as far as its size counts.
+#[derive(Serialize)]
+struct Job<'a> {
+    target: &'a CallbackTarget,
+    body: &'a Value,
+}
+
 /// The size of a job in bytes: of the JSON of body and target.
 fn size(body: &Value, target: &CallbackTarget) -> usize {
-    json!({"target": target, "body": body}).to_string().len()
+    let job = Job { target, body };
+    serde_json::to_vec(&job).expect("a job is JSON").len()
 }
 
 /// Makes a body smaller until its job fits into `limit` bytes.

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::import::Imported;
 pub use self::jobs::StoredJob;
-pub use self::replay::{EventRows, Replay};
+pub use self::replay::{EventRows, Replay, StoredData};
 use self::rows::Row;
 pub use self::storage::Storage;
 use crate::identity::{SessionId, UserId};

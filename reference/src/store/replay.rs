@@ -3,9 +3,10 @@
 use std::fmt;
 
 use redb::ReadOnlyTable;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::StoreError;
-use super::rows::Row as _;
+use super::{StoreError, read};
 use crate::identity::SessionId;
 use crate::session::events::Event;
 
@@ -44,6 +45,17 @@ impl EventRows for ReadOnlyTable<(&'static str, u64), &'static [u8]> {
     }
 }
 
+/// The data of an event as it is stored. Clients receive it unchanged, so it is not parsed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StoredData(Box<RawValue>);
+
+impl PartialEq for StoredData {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
 /// A snapshot of the kept events of a session. Later writes do not affect it.
 pub struct Replay {
     rows: Box<dyn EventRows>,
@@ -68,7 +80,7 @@ impl Replay {
     /// # Errors
     ///
     /// If the medium fails, or an event is unreadable.
-    pub fn events(&self, after: u64, up_to: u64, bytes: usize) -> Result<Vec<Event>, StoreError> {
+    pub fn events(&self, after: u64, up_to: u64, bytes: usize) -> Result<Vec<Event<StoredData>>, StoreError> {
         let mut found = Vec::new();
         let mut size = 0;
         if after < up_to {
@@ -76,7 +88,7 @@ impl Replay {
                 size += row.len();
                 let fits = size <= bytes || found.is_empty();
                 if fits {
-                    found.push(Event::from_row(row, &|| self.session.to_string())?);
+                    found.push(read(row, || self.session.to_string())?);
                 }
                 Ok(fits)
             })?;

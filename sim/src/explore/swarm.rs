@@ -94,8 +94,9 @@ impl FaultRates {
 }
 
 /// Generates a rate, or 0.
-fn rate() -> impl Strategy<Value = Rate> {
-    prop_oneof![2 => Just(0), 3 => 1..=3_u32, 1 => Just(8)]
+fn rate() -> BoxedStrategy<Rate> {
+    // Boxed, because there are thirty rates, and what is drawn is moved several times.
+    prop_oneof![2 => Just(0), 3 => 1..=3_u32, 1 => Just(8)].boxed()
 }
 
 /// Generates the settings of a seed.

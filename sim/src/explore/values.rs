@@ -169,15 +169,18 @@ pub(super) fn values() -> impl Strategy<Value = Values> {
             condense_on_complete,
             gate,
         });
-    let finalization = proptest::option::weighted(0.2, finalization);
-    let extras = proptest::option::weighted(0.15, extras());
+    // Boxed, because what is drawn is moved several times, with room for what is seldom drawn.
+    let finalization = proptest::option::weighted(0.2, finalization.boxed());
+    let extras = proptest::option::weighted(0.15, extras().boxed());
     let id = prop_oneof![Just(ChosenId::Descending), Just(ChosenId::OtherCase)];
-    let id = proptest::option::weighted(0.2, id);
-    (model, finalization, extras, id, user()).prop_map(|(model, finalization, extras, id, user)| Values {
-        model: model.map(str::to_owned),
-        finalization,
-        extras,
-        id,
-        user,
-    })
+    let id = proptest::option::weighted(0.2, id.boxed());
+    (model.boxed(), finalization, extras, id, user().boxed()).prop_map(
+        |(model, finalization, extras, id, user)| Values {
+            model: model.map(str::to_owned),
+            finalization,
+            extras,
+            id,
+            user,
+        },
+    )
 }

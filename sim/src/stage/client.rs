@@ -90,7 +90,7 @@ impl Content {
     fn bytes(&self) -> Bytes {
         match self {
             Self::Json(Value::Null) => Bytes::new(),
-            Self::Json(body) => body.to_string().into(),
+            Self::Json(body) => serde_json::to_vec(body).expect("a value is JSON").into(),
             Self::Text(text) => text.clone().into(),
         }
     }

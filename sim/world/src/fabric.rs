@@ -21,7 +21,8 @@ use super::streams::Streams;
 /// All socket stacks of a world, and the links between them.
 pub(super) struct Fabric {
     stacks: Vec<HostId>,
-    links: BTreeMap<(usize, usize), Direction>,
+    /// The directions in use so far. They are few, and each pass of the world's loop looks at all of them.
+    links: Vec<Link>,
     streams: Streams,
     sent: u64,
     departed: BTreeMap<Connection, Departed>,
@@ -32,6 +33,13 @@ pub(super) struct Fabric {
     stalls: Stalls,
     /// Keeps the socket layer installed.
     net: EnterGuard,
+}
+
+/// One direction between two hosts.
+struct Link {
+    /// From which host to which.
+    ends: (usize, usize),
+    direction: Direction,
 }
 
 /// State of a connection that its host has closed.
@@ -66,7 +74,7 @@ impl Fabric {
         let stacks = (0..hosts).map(|host| net.add_host(address(host))).collect();
         Self {
             stacks,
-            links: BTreeMap::new(),
+            links: Vec::new(),
             streams,
             sent: 0,
             departed: BTreeMap::new(),
@@ -89,22 +97,27 @@ impl Fabric {
 
     /// The direction from one host to another.
     pub(super) fn direction(&mut self, from: usize, to: usize) -> &mut Direction {
-        self.links
-            .entry((from, to))
-            .or_insert_with(|| Direction::new(self.streams.stream(&label(from, to))))
+        let known = self.links.iter().position(|link| link.ends == (from, to));
+        let place = known.unwrap_or_else(|| {
+            let direction = Direction::new(self.streams.stream(&label(from, to)));
+            let ends = (from, to);
+            self.links.push(Link { ends, direction });
+            self.links.len() - 1
+        });
+        &mut self.links[place].direction
     }
 
     /// Draws the latencies of later packets from other streams.
     pub(super) fn draw_from(&mut self, streams: Streams) {
         self.streams = streams;
-        for ((from, to), direction) in &mut self.links {
-            direction.draw_from(streams.stream(&label(*from, *to)));
+        for Link { ends, direction } in &mut self.links {
+            direction.draw_from(streams.stream(&label(ends.0, ends.1)));
         }
     }
 
     /// All directions in use so far.
     pub(super) fn directions(&mut self) -> impl Iterator<Item = &mut Direction> {
-        self.links.values_mut()
+        self.links.iter_mut().map(|link| &mut link.direction)
     }
 
     /// Time of the next arrival.
@@ -112,10 +125,12 @@ impl Fabric {
         self.next_link().map(|((arrival, _), _)| arrival)
     }
 
-    fn next_link(&self) -> Option<((Timestamp, u64), (usize, usize))> {
-        let links = self.links.iter();
-        let arrivals = links.filter_map(|(link, direction)| Some((direction.next_arrival()?, *link)));
-        arrivals.filter(|(_, (_, to))| !self.unpowered.contains(to)).min()
+    /// The next arrival, and the place of its link.
+    fn next_link(&self) -> Option<((Timestamp, u64), usize)> {
+        let links = self.links.iter().enumerate();
+        let arrivals = links.filter_map(|(place, link)| Some((link.direction.next_arrival()?, place)));
+        let is_powered = |place: usize| !self.unpowered.contains(&self.links[place].ends.1);
+        arrivals.filter(|(_, place)| is_powered(*place)).min()
     }
 
     /// Records connections that their hosts have closed. A host that closed a connection with unread data
@@ -178,10 +193,10 @@ impl Fabric {
 
     /// Delivers every packet that is due.
     pub(super) fn deliver_due(&mut self, now: Timestamp) {
-        while let Some(((arrival, _), (from, to))) = self.next_link()
+        while let Some(((arrival, _), place)) = self.next_link()
             && arrival <= now
         {
-            let packet = self.direction(from, to).take_next();
+            let packet = self.links[place].direction.take_next();
             self.deliver(now, packet.expect("a link with an arrival has a packet"));
         }
     }
@@ -323,8 +338,8 @@ impl Fabric {
     /// Marks a host as powered, and sends the packets that waited for it.
     pub(super) fn power_up(&mut self, now: Timestamp, host: usize) {
         if self.unpowered.remove(&host) {
-            let towards = self.links.iter_mut().filter(|((_, to), _)| *to == host);
-            towards.for_each(|(_, direction)| direction.resend(now));
+            let towards = self.links.iter_mut().filter(|link| link.ends.1 == host);
+            towards.for_each(|link| link.direction.resend(now));
         }
     }
 }

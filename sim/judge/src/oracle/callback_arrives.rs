@@ -84,8 +84,48 @@ fn is_definite_refusal(status: Option<u16>) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::{Fault, Link, LinkEffect, Place};
 
+    use super::ORACLE;
     use crate::oracle::written::Writer;
+    use crate::parties::{RECEIVER, SERVER};
+
+    /// Of two faults of one link the first to end leaves the other.
+    #[test]
+    fn a_request_that_is_lost_while_the_second_of_two_faults_lasts_is_an_attempt() {
+        let both = Link::between(SERVER, RECEIVER);
+        let one = Link::one_way(RECEIVER, SERVER);
+        for (is_healed_before, is_found) in [(false, false), (true, true)] {
+            let mut writer = Writer::with_callback("m1");
+            for link in [&both, &one] {
+                writer.world(WorldEvent::of(&Fault::on(link, LinkEffect::BlackHole)));
+            }
+            writer.wait(1);
+            writer.world(WorldEvent::Ended {
+                place: Place::Link(one.clone()),
+            });
+            if is_healed_before {
+                writer.world(WorldEvent::Ended {
+                    place: Place::Link(both.clone()),
+                });
+            }
+            writer.turn("m1");
+            writer.world(WorldEvent::Ended {
+                place: Place::Link(both.clone()),
+            });
+            for wait in [60, 120, 240, 480] {
+                writer.wait(wait);
+                writer.called_back("m1", json!({}), 500);
+            }
+            let found = writer.judged();
+            assert_eq!(
+                found.contains(&ORACLE.name.to_owned()),
+                is_found,
+                "{is_healed_before}: {found:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_permanent_refusal_or_five_failures_end_the_requests() {

@@ -123,7 +123,9 @@ fn resumed_too_early(
     // Before the stop it may have been due and not done.
     let was_due = stopped_at + run.time_error() < due && due + run.time_error() < restarted_at;
     let is_early = at + run.time_error() < restarted_at + run.context.profile.resume_delay;
-    (is_stored && was_due && is_early).then_some(restarted_at)
+    // A clock that was set forward may have made it due before the stop, in an earlier process.
+    let is_by_clock = faults.clock().went_forward(refused_at, stopped_at);
+    (is_stored && was_due && is_early && !is_by_clock).then_some(restarted_at)
 }
 
 /// Findings about jobs that were submitted late, and about first requests that came late.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use turnstile_events::queue::{QueueAnswer, Submission};
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{Fault, Link, Place, QueueBehaviour};
+use turnstile_fault::{ClockChange, Fault, Lapse, Link, Place, QueueBehaviour};
 
 use crate::oracle::written::Writer;
 use crate::parties::{RECEIVER, SERVER};
@@ -190,6 +190,29 @@ fn a_fault_of_the_way_to_the_receiver_excuses_what_follows() {
     });
     writer.called_back("m1", json!({}), 200);
     assert_eq!(requests(writer), NOTHING);
+}
+
+#[test]
+fn a_retry_that_a_clock_made_due_in_an_earlier_process_may_come_at_once() {
+    for (is_set, is_found) in [(true, false), (false, true)] {
+        let mut writer = finalized();
+        submits(&mut writer, QueueAnswer::Refused);
+        writer.wait(2);
+        if is_set {
+            writer.clock_is_set(ClockChange::Forward(Lapse::from_secs(60)));
+        }
+        // The next submission gets no answer before the server stops.
+        writer.wait(5);
+        writer.world(WorldEvent::of(&Fault::crash(SERVER)));
+        writer.wait(30);
+        writer.world(WorldEvent::Ended {
+            place: Place::host(SERVER),
+        });
+        writer.is_at_the_moment(|writer| submits(writer, QueueAnswer::Accepted));
+        writer.called_back("m1", json!({}), 200);
+        let text = text(writer);
+        assert_eq!(text.contains("at once"), is_found, "{text}");
+    }
 }
 
 #[test]

@@ -1,24 +1,50 @@
-//! The content of a frame or event as a key: its name and its data.
+//! The content of a frame or event: its name and its data. Equal contents have the same number.
 //!
 //! Two contents are equal if a receiver cannot distinguish them. JSON numbers are equal if JavaScript reads the same
 //! number from them, and missing data may become null or an empty object (R5.53). Nothing is copied: a run has
-//! thousands of events, each of which is looked up. Frames with the same text share their value, so two contents are
-//! often the same one.
+//! thousands of events. Frames with the same text share their value, so most contents are known by its address.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+/// The contents of a trace's frames, numbered in the order of their first frames.
+#[derive(Default)]
+pub(super) struct Contents<'a> {
+    numbers: BTreeMap<Content<'a>, usize>,
+    /// The numbers again, by the address of a frame. The trace keeps all frames, so no address is used twice.
+    by_address: BTreeMap<usize, usize>,
+}
+
+impl<'a> Contents<'a> {
+    /// The number of a frame's content.
+    pub(super) fn number(&mut self, frame: &'a Arc<Value>) -> usize {
+        let address = Arc::as_ptr(frame).addr();
+        *self.by_address.entry(address).or_insert_with(|| {
+            let content = Content::of(name_of(frame), &frame["data"]);
+            let next = self.numbers.len();
+            *self.numbers.entry(content).or_insert(next)
+        })
+    }
+}
+
+/// The `streamEventType` of a frame; empty if it has none.
+pub(super) fn name_of(frame: &Value) -> &str {
+    frame["streamEventType"].as_str().unwrap_or_default()
+}
+
 /// The content of a frame or event.
 #[derive(Debug, Clone, Copy)]
-pub struct Content<'a> {
+struct Content<'a> {
     name: &'a str,
     data: &'a Value,
 }
 
 impl<'a> Content<'a> {
     /// The content with that name and data.
-    pub fn of(name: &'a str, data: &'a Value) -> Self {
+    fn of(name: &'a str, data: &'a Value) -> Self {
         let is_empty = data.as_object().is_some_and(serde_json::Map::is_empty);
         Self {
             name,
@@ -94,6 +120,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn frames_with_equal_contents_have_the_same_number() {
+        let frame = |id: u64, name: &str, data: Value| {
+            Arc::new(json!({"eventId": id, "streamEventType": name, "data": data}))
+        };
+        let frames = [
+            frame(1, "kilocode", json!({"a": 1})),
+            frame(2, "pong", json!({})),
+            frame(3, "kilocode", json!({"a": 1.0})),
+            Arc::new(json!({"streamEventType": "pong"})),
+            Arc::new(json!("no frame")),
+        ];
+        let mut contents = Contents::default();
+        let again = frames.iter().chain(&frames);
+        let numbers: Vec<usize> = again.map(|frame| contents.number(frame)).collect();
+        assert_eq!(numbers, [0, 1, 0, 1, 2, 0, 1, 0, 1, 2]);
+    }
 
     #[test]
     fn contents_are_equal_if_a_receiver_cannot_distinguish_them() {

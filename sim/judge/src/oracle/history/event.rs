@@ -22,6 +22,8 @@ pub struct StreamEvent {
     pub name: String,
     /// Its data.
     pub data: FrameData,
+    /// The number of its content: name and data. Frames of wrappers with the same content have the same number.
+    pub content: usize,
     /// The time that the server reports, since the beginning of the run, in whole milliseconds.
     pub at: Duration,
     /// The same by the server's clock.
@@ -102,11 +104,12 @@ pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
     Some((data["event"].as_str()?, &data["properties"]))
 }
 
-/// Reads an event from a frame of a stream; `None` if the frame is none. `time_of` is the time since the beginning of the
+/// Reads an event from a frame of a stream, whose content has the number `content`; `None` if the frame is none. `time_of` is the time since the beginning of the
 /// run at which the server's clock showed a time.
 pub(super) fn read_event(
     session: &Arc<str>,
     frame: &Arc<Value>,
+    content: usize,
     time_of: impl FnOnce(Timestamp) -> Duration,
 ) -> Option<StreamEvent> {
     let fields = frame.as_object()?;
@@ -127,6 +130,7 @@ pub(super) fn read_event(
         id: fields.get("eventId")?.as_u64()?,
         name: fields.get("streamEventType")?.as_str()?.to_owned(),
         data: FrameData::of(frame),
+        content,
         at: time_of(time),
         reported_at: time,
         others,

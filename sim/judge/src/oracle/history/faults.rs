@@ -23,7 +23,6 @@ pub struct Faults {
     disk_failures: Vec<(Duration, Option<Duration>)>,
     /// The behaviours of the server's callback queue, each with its end.
     queue_faults: Vec<(Duration, Option<Duration>, QueueBehaviour)>,
-    receiver: ReceiverDisruption,
     clock: ServerClock,
     /// The behaviours of wrappers that a script set, each with its end.
     misbehaviours: Vec<(Duration, Option<Duration>, Box<WrapperBehaviour>)>,
@@ -57,13 +56,6 @@ enum Location {
     Direction { from: String, to: String },
     /// A host that is down.
     Host(String),
-}
-
-#[derive(Debug, Default)]
-struct ReceiverDisruption {
-    is_down: bool,
-    is_cut_off: bool,
-    until: Option<Duration>,
 }
 
 impl Faults {
@@ -180,16 +172,11 @@ impl Faults {
 
     /// The time until which the receiver may have been unreachable; `None` if it always was reachable.
     pub fn receiver_unreachable_until(&self) -> Option<Duration> {
-        let ReceiverDisruption {
-            is_down,
-            is_cut_off,
-            until,
-        } = self.receiver;
-        if is_down || is_cut_off {
-            Some(Duration::MAX)
-        } else {
-            until
-        }
+        let of_receiver = |disruption: &&Disruption| disruption.party.as_deref() == Some(RECEIVER);
+        let disruptions = self.disruptions.iter().filter(of_receiver);
+        disruptions
+            .map(|disruption| disruption.until.unwrap_or(Duration::MAX))
+            .max()
     }
 
     /// The clock of the server's machine.
@@ -225,9 +212,6 @@ impl Faults {
                         from: at,
                         until: Some(at),
                     });
-                    if party == RECEIVER {
-                        self.receiver.until = Some(at);
-                    }
                 }
             }
             Fault::Host { host, .. } => {
@@ -241,7 +225,6 @@ impl Faults {
                     from: at,
                     until: None,
                 });
-                self.receiver.is_down |= host == RECEIVER;
             }
             Fault::Disk { host, .. } if host == SERVER => self.disk_failures.push((at, None)),
             Fault::Wrapper(behaviour) => {
@@ -260,9 +243,6 @@ impl Faults {
                 for direction in directions(link) {
                     self.ends(at, &direction);
                 }
-                if other_end(&link.from, &link.to) == Some(RECEIVER) {
-                    self.reconnect_receiver(at);
-                }
             }
             Place::EveryLink => {
                 for disruption in &mut self.disruptions {
@@ -270,14 +250,9 @@ impl Faults {
                         disruption.until.get_or_insert(at);
                     }
                 }
-                self.reconnect_receiver(at);
             }
             Place::Host(host) => {
                 self.ends(at, &Location::Host(host.clone()));
-                if host == RECEIVER {
-                    self.receiver.is_down = false;
-                    self.receiver.until = Some(at);
-                }
             }
             Place::Disk(host) if host == SERVER => {
                 for (_, until) in &mut self.disk_failures {
@@ -301,7 +276,6 @@ impl Faults {
             return;
         };
         let is_fatal = effect.loses();
-        self.receiver.is_cut_off |= party == RECEIVER;
         for location in directions(link) {
             self.disruptions.push(Disruption {
                 party: Some(party.to_owned()),
@@ -323,12 +297,6 @@ impl Faults {
             .filter(|disruption| disruption.location == *place)
         {
             disruption.until.get_or_insert(at);
-        }
-    }
-
-    fn reconnect_receiver(&mut self, at: Duration) {
-        if std::mem::take(&mut self.receiver.is_cut_off) {
-            self.receiver.until = Some(at);
         }
     }
 }

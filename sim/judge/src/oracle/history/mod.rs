@@ -4,6 +4,7 @@
 //! | file | content |
 //! |---|---|
 //! | `reader` | one pass over a trace |
+//! | `content` | the contents of frames, numbered |
 //! | `data` | the data of a frame, shared with the frame |
 //! | `event` | events of streams |
 //! | `callback` | requests to the receiver |
@@ -43,7 +44,6 @@ use turnstile_events::queue::Submission;
 use turnstile_profile::Profile;
 
 pub use self::callback::{CallbackRequest, is_execution};
-pub use self::content::Content;
 pub use self::data::FrameData;
 pub use self::event::{StreamEvent, kilo};
 pub use self::faults::Faults;

@@ -11,6 +11,7 @@ use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::Fault;
 
+use super::content::{self, Contents};
 use super::data::FrameData;
 use super::event::read_event;
 use super::filters::Filters;
@@ -40,6 +41,7 @@ pub(super) fn read(trace: &Trace) -> History {
         readings: BTreeMap::new(),
         has_set_clock: trace.records().iter().any(|record| is_clock(&record.what)),
         times: BTreeMap::new(),
+        contents: Contents::default(),
     };
     for record in trace.records() {
         reader.history.end = record.at;
@@ -70,6 +72,7 @@ struct Reader<'a> {
     has_set_clock: bool,
     /// The times of kept events by session, id and reported time, if the clock is set.
     times: BTreeMap<(Arc<str>, u64, String), Duration>,
+    contents: Contents<'a>,
 }
 
 /// Whether a record is a change of the server's clock.
@@ -208,7 +211,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn frame_received(&mut self, at: Duration, socket: (&'a str, u64), frame: &Arc<Value>) {
+    fn frame_received(&mut self, at: Duration, socket: (&'a str, u64), frame: &'a Arc<Value>) {
         match self.sockets.get(&socket) {
             Some(Socket::Stream(stream)) => self.shown(at, *stream, frame),
             Some(Socket::Ingest(ingest)) if frame["type"] == "kill" => {
@@ -237,12 +240,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn frame_sent(&mut self, at: Duration, socket: (&'a str, u64), frame: &Arc<Value>) {
-        let sent = |ingest: &usize| WrapperFrame {
+    fn frame_sent(&mut self, at: Duration, socket: (&'a str, u64), frame: &'a Arc<Value>) {
+        let contents = &mut self.contents;
+        let mut sent = |ingest: &usize| WrapperFrame {
             at,
             ingest: *ingest,
-            name: frame["streamEventType"].as_str().unwrap_or_default().to_owned(),
+            name: content::name_of(frame).to_owned(),
             data: FrameData::of(frame),
+            content: contents.number(frame),
         };
         match self.sockets.get(&socket) {
             Some(Socket::Ingest(ingest)) => {
@@ -445,12 +450,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn shown(&mut self, at: Duration, place: usize, frame: &Arc<Value>) {
+    fn shown(&mut self, at: Duration, place: usize, frame: &'a Arc<Value>) {
         let stream = &mut self.history.streams[place];
         let party = stream.party.clone();
         let (faults, epoch) = (&self.history.faults, self.history.epoch);
         let time_of = |time: Timestamp| faults.clock().time_of(time.duration_since(epoch), at);
-        match read_event(&stream.session, frame, time_of) {
+        let content = self.contents.number(frame);
+        match read_event(&stream.session, frame, content, time_of) {
             Some(mut event) => {
                 if self.has_set_clock && event.id > 0 {
                     // What a replay repeats has the time of its first sight.

@@ -211,6 +211,8 @@ pub struct WrapperFrame {
     pub name: String,
     /// Its data.
     pub data: FrameData,
+    /// The number of its content: name and data. Events of streams with the same content have the same number.
+    pub content: usize,
 }
 
 /// An error that the server sent to a wrapper instead of taking a frame.

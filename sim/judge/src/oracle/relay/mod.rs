@@ -13,8 +13,8 @@ mod spoken;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::spoken::{Sent, Socket, Spoken};
-use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent, is_reserved};
+use self::spoken::{Socket, Spoken};
+use super::history::{SeenEvent, SessionHistory, Stream, StreamEvent, WrapperFrame, is_reserved, kilo};
 use super::replay::is_connected;
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
@@ -43,7 +43,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let spoken = Spoken::of(session);
     let mut findings = kinds::check(session);
     for stream in &session.streams {
-        let view = View::of(session, stream, &spoken);
+        let view = View::of(session, stream);
         findings.extend(view.excess(&spoken));
         if !stream.is_filtered {
             findings.extend(view.missing(session, &spoken));
@@ -52,19 +52,17 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     findings
 }
 
-/// One stream as its client saw it. Each event has the number of its content, if a wrapper sent it.
+/// One stream as its client saw it.
 struct View<'a> {
     stream: &'a Stream,
-    shown: Vec<(&'a SeenEvent, Option<usize>)>,
+    shown: Vec<&'a SeenEvent>,
 }
 
 impl<'a> View<'a> {
-    fn of(session: &SessionHistory<'a>, stream: &'a Stream, spoken: &Spoken) -> Self {
-        let shown = session.run.shown(stream);
-        let shown = shown.map(|seen| (seen, spoken.number(&seen.event.name, &seen.event.data)));
+    fn of(session: &SessionHistory<'a>, stream: &'a Stream) -> Self {
         Self {
             stream,
-            shown: shown.collect(),
+            shown: session.run.shown(stream).collect(),
         }
     }
 
@@ -74,22 +72,22 @@ impl<'a> View<'a> {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         let mut has_catalogue = false;
         let mut unexplained = 0;
-        for (seen, content) in &self.shown {
+        for seen in &self.shown {
             let event = &seen.event;
             let is_first_catalogue = event.name == CATALOGUE && !std::mem::replace(&mut has_catalogue, true);
             if is_of_server(event) || is_first_catalogue {
                 continue;
             }
-            let what = match content {
-                None => "which no wrapper sent",
-                Some(content) => {
-                    let count = counts.entry(*content).or_default();
-                    *count += 1;
-                    if *count <= spoken.times(*content) {
-                        continue;
-                    }
-                    "more often than wrappers sent it"
-                }
+            let times = spoken.times(event.content);
+            let count = counts.entry(event.content).or_default();
+            *count += 1;
+            if *count <= times {
+                continue;
+            }
+            let what = if times == 0 {
+                "which no wrapper sent"
+            } else {
+                "more often than wrappers sent it"
             };
             unexplained += 1;
             if unexplained > spoken.unread {
@@ -102,18 +100,15 @@ impl<'a> View<'a> {
 
     /// The finding about the first frame of a connection that the stream should show and does not.
     fn missing(&self, session: &SessionHistory, spoken: &Spoken) -> Option<Finding> {
-        let connected = self
-            .shown
-            .iter()
-            .position(|(seen, _)| is_connected(&seen.event))?;
-        let (live, connected) = (&self.shown[connected + 1..], self.shown[connected].0);
+        let connected = self.shown.iter().position(|seen| is_connected(&seen.event))?;
+        let (live, connected) = (&self.shown[connected + 1..], self.shown[connected]);
         // The frames that were sent after the client was connected, so the server read them after that too.
         let since = connected.seen_at + session.run.max_transit();
         let mut sockets = spoken.sockets.iter();
         sockets.find_map(|socket| {
-            let required: Vec<&Sent> = socket.relayable_since(since).collect();
+            let required: Vec<&WrapperFrame> = socket.relayable_since(since).collect();
             let mut rest = live.iter();
-            let is_shown = |sent: &Sent| rest.any(|(_, content)| *content == Some(sent.content));
+            let is_shown = |sent: &WrapperFrame| rest.any(|seen| seen.event.content == sent.content);
             let (place, missing) = first_failing(&required, is_shown)?;
             self.gap(session, spoken, live, (missing, &required[place + 1..]))
                 .or_else(|| self.lost_tail(session, socket, missing))
@@ -125,23 +120,19 @@ impl<'a> View<'a> {
         &self,
         session: &SessionHistory,
         spoken: &Spoken,
-        live: &[(&SeenEvent, Option<usize>)],
-        (missing, later): (&Sent, &[&Sent]),
+        live: &[&SeenEvent],
+        (missing, later): (&WrapperFrame, &[&WrapperFrame]),
     ) -> Option<Finding> {
         let mut unique = later.iter().filter(|sent| spoken.times(sent.content) == 1);
-        let (seen, _) = unique.find_map(|sent| {
+        let seen = unique.find_map(|sent| {
             let mut live = live.iter();
-            live.find(|(_, content)| *content == Some(sent.content))
+            live.find(|seen| seen.event.content == sent.content)
         })?;
-        if session
-            .run
-            .faults
-            .store_may_have_failed(missing.frame.at, seen.seen_at)
-        {
+        if session.run.faults.store_may_have_failed(missing.at, seen.seen_at) {
             // The server may have answered the frame with an error (R5.55).
             return None;
         }
-        let is_elsewhere = live.iter().any(|(_, content)| *content == Some(missing.content));
+        let is_elsewhere = live.iter().any(|seen| seen.event.content == missing.content);
         let what = if is_elsewhere {
             "not in its place"
         } else {
@@ -151,32 +142,37 @@ impl<'a> View<'a> {
             "{} received {} and {what} {}, which the wrapper had sent before it at {}",
             self.stream.party,
             label(&seen.event),
-            missing.label(),
-            secs(missing.frame.at)
+            label_of_frame(missing),
+            secs(missing.at)
         );
         Some(ORACLE.finding(&ids(["R9.22", "R9.43"]), seen.seen_at, None, text))
     }
 
     /// The finding about a frame that certainly arrived under a current fence, with none shown after it.
-    fn lost_tail(&self, session: &SessionHistory, socket: &Socket, missing: &Sent) -> Option<Finding> {
-        let certain = session.is_alive(self.stream) && certainly_relayed(session, socket, missing.frame.at);
+    fn lost_tail(
+        &self,
+        session: &SessionHistory,
+        socket: &Socket,
+        missing: &WrapperFrame,
+    ) -> Option<Finding> {
+        let certain = session.is_alive(self.stream) && certainly_relayed(session, socket, missing.at);
         certain.then(|| {
             let text = format!(
                 "{} never received {}, which the wrapper sent at {}",
                 self.stream.party,
-                missing.label(),
-                secs(missing.frame.at)
+                label_of_frame(missing),
+                secs(missing.at)
             );
-            ORACLE.finding(&ids(["R9.22", "R9.43"]), missing.frame.at, None, text)
+            ORACLE.finding(&ids(["R9.22", "R9.43"]), missing.at, None, text)
         })
     }
 }
 
 /// The first item that fails, with its place.
-fn first_failing<'s, 'a>(
-    items: &[&'s Sent<'a>],
-    mut passes: impl FnMut(&Sent) -> bool,
-) -> Option<(usize, &'s Sent<'a>)> {
+fn first_failing<'a>(
+    items: &[&'a WrapperFrame],
+    mut passes: impl FnMut(&WrapperFrame) -> bool,
+) -> Option<(usize, &'a WrapperFrame)> {
     let place = items.iter().position(|item| !passes(item))?;
     Some((place, items[place]))
 }
@@ -204,6 +200,11 @@ fn is_of_server(event: &StreamEvent) -> bool {
 /// The name of an event for a finding: that of kilo's event, if it has one.
 fn label(event: &StreamEvent) -> &str {
     event.kilo().map_or(event.name.as_str(), |(name, _)| name)
+}
+
+/// The same of a frame.
+fn label_of_frame(frame: &WrapperFrame) -> &str {
+    kilo(&frame.name, &frame.data).map_or(frame.name.as_str(), |(name, _)| name)
 }
 
 #[cfg(test)]

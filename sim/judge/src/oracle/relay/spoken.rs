@@ -1,13 +1,13 @@
-//! The frames that wrappers sent in a session, those of imported executions included, and their contents as numbers.
+//! The frames that wrappers sent in a session, those of imported executions included.
 //!
-//! Equal contents have the same number. This module judges nothing.
+//! This module judges nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::oracle::history::{Content, SessionHistory, WrapperFrame, is_reserved, kilo};
+use crate::oracle::history::{SessionHistory, WrapperFrame, is_reserved};
 
 /// Frames with deeper data may be refused (R1.14), so they are not required.
 const SAFE_DEPTH: usize = 100;
@@ -19,9 +19,8 @@ pub(super) struct Spoken<'a> {
     pub sockets: Vec<Socket<'a>>,
     /// The number of frames whose content the trace does not show.
     pub unread: usize,
-    numbers: BTreeMap<Content<'a>, usize>,
     /// How often each content was sent, by its number.
-    times: Vec<usize>,
+    times: BTreeMap<usize, usize>,
 }
 
 /// A connection of a wrapper.
@@ -33,15 +32,7 @@ pub(super) struct Socket<'a> {
     /// Time at which the wrapper noticed its end.
     pub closed_at: Option<Duration>,
     /// Its frames, in order of sending.
-    frames: Vec<Sent<'a>>,
-}
-
-/// A frame that a wrapper sent.
-pub(super) struct Sent<'a> {
-    /// The frame.
-    pub frame: &'a WrapperFrame,
-    /// The number of its content.
-    pub content: usize,
+    frames: Vec<&'a WrapperFrame>,
 }
 
 impl<'a> Spoken<'a> {
@@ -79,55 +70,30 @@ impl<'a> Spoken<'a> {
         });
     }
 
-    fn count(&mut self, frames: impl Iterator<Item = &'a WrapperFrame>) -> Vec<Sent<'a>> {
+    fn count(&mut self, frames: impl Iterator<Item = &'a WrapperFrame>) -> Vec<&'a WrapperFrame> {
         let mut counted = Vec::new();
         for frame in frames {
             if frame.name.is_empty() {
                 self.unread += 1;
                 continue;
             }
-            let next = self.times.len();
-            let number = self
-                .numbers
-                .entry(Content::of(&frame.name, &frame.data))
-                .or_insert(next);
-            if *number == next {
-                self.times.push(0);
-            }
-            self.times[*number] += 1;
-            counted.push(Sent {
-                frame,
-                content: *number,
-            });
+            *self.times.entry(frame.content).or_default() += 1;
+            counted.push(frame);
         }
         counted
     }
 
-    /// The number of a content; `None` if no wrapper sent it.
-    pub fn number(&self, name: &str, data: &Value) -> Option<usize> {
-        self.numbers.get(&Content::of(name, data)).copied()
-    }
-
-    /// How often a content was sent.
-    pub fn times(&self, number: usize) -> usize {
-        self.times[number]
+    /// How often a content was sent, by its number.
+    pub fn times(&self, content: usize) -> usize {
+        self.times.get(&content).copied().unwrap_or_default()
     }
 }
 
 impl<'a> Socket<'a> {
     /// The frames since `since` that a server relays under a current fence.
-    pub fn relayable_since(&self, since: Duration) -> impl Iterator<Item = &Sent<'a>> {
-        self.frames
-            .iter()
-            .filter(move |sent| sent.frame.at >= since && is_relayable(sent.frame))
-    }
-}
-
-impl Sent<'_> {
-    /// Its name for a finding.
-    pub fn label(&self) -> &str {
-        let WrapperFrame { name, data, .. } = self.frame;
-        kilo(name, data).map_or(name, |(name, _)| name)
+    pub fn relayable_since(&self, since: Duration) -> impl Iterator<Item = &'a WrapperFrame> {
+        let frames = self.frames.iter().copied();
+        frames.filter(move |frame| frame.at >= since && is_relayable(frame))
     }
 }
 

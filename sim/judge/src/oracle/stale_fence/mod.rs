@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::fences::Fences;
 use super::frames::RunEnd;
-use super::history::{Content, Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, is_reserved, kilo};
+use super::history::{Ingest, SessionHistory, Stream, StreamEvent, WrapperFrame, is_reserved, kilo};
 use super::interrupts;
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::ids;
@@ -237,11 +237,9 @@ fn stale_events_shown(session: &SessionHistory, frames: &[FencedFrame]) -> Vec<F
         .map(|frame| frame.stale_from)
         .min()
         .unwrap_or(Duration::MAX);
-    let mut sent: BTreeMap<Content, Vec<&FencedFrame>> = BTreeMap::new();
+    let mut sent: BTreeMap<usize, Vec<&FencedFrame>> = BTreeMap::new();
     for frame in frames {
-        sent.entry(Content::of(&frame.frame.name, &frame.frame.data))
-            .or_default()
-            .push(frame);
+        sent.entry(frame.frame.content).or_default().push(frame);
     }
     // Only contents that were sent at least once under a superseded fence can be stale.
     sent.retain(|_, frames| frames.iter().any(|frame| frame.stale_from < Duration::MAX));
@@ -257,17 +255,17 @@ fn stale_events_shown(session: &SessionHistory, frames: &[FencedFrame]) -> Vec<F
 fn stale_events_on(
     session: &SessionHistory,
     stream: &Stream,
-    sent: &BTreeMap<Content, Vec<&FencedFrame>>,
+    sent: &BTreeMap<usize, Vec<&FencedFrame>>,
     first_change: Duration,
 ) -> Vec<Finding> {
-    let mut shown: BTreeMap<Content, Vec<(Duration, &StreamEvent)>> = BTreeMap::new();
+    let mut shown: BTreeMap<usize, Vec<(Duration, &StreamEvent)>> = BTreeMap::new();
     for seen in session.run.shown(stream) {
         // After the server's clock was set, the time of an event does not show when it happened: a client may read late.
         let is_of_unknown_time = session.run.faults.clock().was_set(seen.seen_at);
         if is_of_server(&seen.event) || seen.seen_at < first_change || is_of_unknown_time {
             continue;
         }
-        let content = Content::of(&seen.event.name, &seen.event.data);
+        let content = seen.event.content;
         if sent.contains_key(&content) {
             shown
                 .entry(content)
