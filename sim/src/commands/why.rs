@@ -17,17 +17,21 @@ use super::output_file::{OutputFile, check_distinct};
 use super::progress::progress_bar;
 use super::seeds::{ServerArguments, SourceArguments};
 
+/// How thoroughly to look, unless asked otherwise.
+pub(crate) const VARIATIONS: u32 = 24;
+pub(crate) const MOMENTS: u32 = 40;
+
 /// Arguments of `turnstile why`.
 #[derive(Args)]
 pub(crate) struct WhyArguments {
     #[command(flatten)]
     source: SourceArguments,
     /// Variations of what follows each moment
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = RUNNER_OPTIONS,
+    #[arg(long, value_name = "N", default_value_t = VARIATIONS, help_heading = RUNNER_OPTIONS,
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     variations: u32,
     /// Most moments to look at
-    #[arg(long, value_name = "N", default_value_t = 40, help_heading = RUNNER_OPTIONS,
+    #[arg(long, value_name = "N", default_value_t = MOMENTS, help_heading = RUNNER_OPTIONS,
         value_parser = clap::value_parser!(u32).range(2..=10_000))]
     moments: u32,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]

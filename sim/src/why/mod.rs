@@ -75,7 +75,8 @@ pub struct Moment {
     pub of: u32,
 }
 
-/// The largest rise between two moments that follow each other.
+/// The rise that best divides the moments into those from which the failure is less likely and those from which it is more
+/// likely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Jump {
     /// The moment before, since the start of the run.
@@ -89,6 +90,9 @@ pub struct Jump {
     /// Whether the failure was almost certain from then on, and much less likely before.
     #[serde(rename = "isClear")]
     pub is_clear: bool,
+    /// Whether no other instant with events lies between the two moments.
+    #[serde(rename = "isNarrow")]
+    pub is_narrow: bool,
     /// Index of the first of these events in the trace.
     pub record: usize,
 }
@@ -156,6 +160,7 @@ pub fn curve(
             at: instants[after].at,
             events: (first..instants[after].records).map(line).collect(),
             is_clear: search::is_clear(&found, before, after),
+            is_narrow: after == before + 1,
             record: first,
         }
     });
