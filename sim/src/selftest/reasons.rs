@@ -144,12 +144,17 @@ fn nearness(rule: Rule, seed: u64, settings: ReasonSettings) -> Result<Nearness,
     let mutant = options(Subject::from(rule));
     let (verdict, decided) = noted(&scenario, mutant)?;
     let (right, right_decided) = noted(&scenario, options(Subject::default()))?;
-    let curve = curve(&scenario, mutant, &verdict, settings.effort, |_| {
-        match settings.watch.is_over() {
+    let curve = curve(
+        &scenario,
+        mutant,
+        &verdict,
+        None,
+        settings.effort,
+        |_| match settings.watch.is_over() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
-        }
-    })?;
+        },
+    )?;
     let changed: Vec<usize> = decided
         .iter()
         .filter(|decision| decision.is_changed)
