@@ -13,7 +13,7 @@ use turnstile_scenarios::printable;
 use turnstile_world::WorldKind;
 
 use super::arguments::{REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, WatchArguments};
-use super::exit::{Exit, exit_of, ignore_broken_pipe, print_error};
+use super::exit::{Exit, exit_of, ignore_broken_pipe};
 use super::interruption::Interruption;
 use super::output_file::{OutputFile, check_distinct};
 use super::report_files::ReportFiles;
@@ -90,15 +90,10 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> io::Result<Exit> {
         ("--timeline", arguments.timeline.as_ref()),
         ("--trace-file", arguments.trace_file.as_ref()),
     ];
-    let found = check_distinct(&outputs)
-        .and_then(|()| arguments.source.entry())
-        .and_then(|found| Ok((found, arguments.server.subject()?)));
-    let ((entry, seed), subject) = match found {
+    let outputs = check_distinct(&outputs);
+    let (entry, seed, subject) = match arguments.source.against(&arguments.server, outputs) {
         Ok(found) => found,
-        Err(error) => {
-            print_error(&error);
-            return Ok(Exit::Usage);
-        }
+        Err(exit) => return Ok(exit),
     };
     let interruption = Interruption::listen();
     let options = Options {

@@ -21,8 +21,9 @@ use turnstile::suite::Play;
 use turnstile::watch::Watch;
 #[cfg(feature = "selftest")]
 use turnstile_mutants::Rule;
-use turnstile_scenarios::{Entry, Scenario, Surface};
+use turnstile_scenarios::{Entry, Surface};
 
+use super::exit::{Exit, print_error};
 use super::library::read;
 #[cfg(feature = "selftest")]
 use super::suggestions::most_similar;
@@ -94,9 +95,20 @@ impl SourceArguments {
         self.source.entry(self.seed, self.api)
     }
 
-    /// The scenario and its seed.
-    pub(crate) fn scenario(&self) -> Result<(Scenario, u64), String> {
-        self.entry().map(|(entry, seed)| (entry.scenario, seed))
+    /// The scenario with its seed, and the server that it is played against. `outputs` says whether the other arguments are
+    /// right. A usage error is printed.
+    pub(crate) fn against(
+        &self,
+        server: &ServerArguments,
+        outputs: Result<(), String>,
+    ) -> Result<(Entry, u64, Subject), Exit> {
+        let found = outputs
+            .and_then(|()| self.entry())
+            .and_then(|(entry, seed)| Ok((entry, seed, server.subject()?)));
+        found.map_err(|error| {
+            print_error(&error);
+            Exit::Usage
+        })
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use clap::Args;
 #[cfg(feature = "selftest")]
-use turnstile::selftest::{self, Progress, Search, SearchSettings, Selftest};
+use turnstile::selftest::{self, Progress, Reason, ReasonSettings, Search, SearchSettings, Selftest};
+#[cfg(feature = "selftest")]
+use turnstile::why::Effort;
 #[cfg(feature = "selftest")]
 use turnstile_mutants::Rule;
 
@@ -20,6 +22,8 @@ use super::library::ScenarioArguments;
 use super::progress::progress_bar;
 #[cfg(feature = "selftest")]
 use super::reporting::note_partial;
+#[cfg(feature = "selftest")]
+use super::why::{MOMENTS, VARIATIONS};
 
 /// The largest number of seeds of a search, and of searches.
 const MOST_SEEDS: u64 = 1_000_000_000;
@@ -66,6 +70,15 @@ pub(crate) struct SelftestArguments {
     /// Compose scenarios as `turnstile explore --guided` does
     #[arg(long, help_heading = "Seed search options", requires = "seeds")]
     guided: bool,
+    /// Explain the first of N seeds that detects each mutant as `turnstile why` does, and compare
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Seed search options",
+        value_parser = clap::value_parser!(u64).range(1..=MOST_SEEDS),
+        conflicts_with_all = ["filters", "all", "seeds"]
+    )]
+    why: Option<u64>,
     #[command(flatten, next_help_heading = FILTER_OPTIONS)]
     scenarios: ScenarioArguments,
 }
@@ -104,6 +117,20 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
             watch,
         };
         let exit = search(&rules, settings)?;
+        return Ok(interruption.exit(exit));
+    }
+    if let Some(limit) = arguments.why {
+        let settings = ReasonSettings {
+            limit,
+            jobs,
+            watch,
+            effort: Effort {
+                variations: VARIATIONS,
+                moments: MOMENTS as usize,
+                jobs,
+            },
+        };
+        let exit = explain(&rules, settings)?;
         return Ok(interruption.exit(exit));
     }
     let library = match arguments.scenarios.load() {
@@ -145,6 +172,24 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
             _ => Exit::Harness,
         }),
     )
+}
+
+/// Explains a failure of each mutant, and reports how near that comes to its cause.
+#[cfg(feature = "selftest")]
+fn explain(rules: &[Rule], settings: ReasonSettings) -> io::Result<Exit> {
+    let bar = progress_bar(rules.len());
+    let reasons: Vec<Reason> = rules
+        .iter()
+        .take_while(|_| !settings.watch.is_over())
+        .map(|rule| {
+            let reason = Reason::of(*rule, settings);
+            bar.inc(1);
+            reason
+        })
+        .collect();
+    bar.finish_and_clear();
+    selftest::write_reasons(anstream::stdout(), &reasons, settings.limit)?;
+    Ok(Exit::Passed)
 }
 
 /// Reports how many seeds it takes to detect each mutant.

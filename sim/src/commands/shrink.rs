@@ -94,17 +94,11 @@ impl Votes {
 
 /// Shrinks a failing scenario.
 pub(crate) fn shrink(arguments: &ShrinkArguments) -> io::Result<Exit> {
-    let found = arguments
-        .source
-        .scenario()
-        .and_then(|found| Ok((found, arguments.server.subject()?)));
-    let ((scenario, seed), subject) = match found {
+    let (entry, seed, subject) = match arguments.source.against(&arguments.server, Ok(())) {
         Ok(found) => found,
-        Err(error) => {
-            print_error(&error);
-            return Ok(Exit::Usage);
-        }
+        Err(exit) => return Ok(exit),
     };
+    let scenario = entry.scenario;
     let interruption = Interruption::listen();
     let mutant = arguments.server.flags();
     // One play after another: each decides what is played next.

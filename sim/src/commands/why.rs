@@ -10,24 +10,33 @@ use turnstile::suite::{self, Play, Played};
 use turnstile::watch::Watch;
 use turnstile::why::{Curve, Effort, NoCurve, curve, write_curve};
 
-use super::arguments::{JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, WatchArguments};
+use super::arguments::{
+    FILTER_OPTIONS, JobsArguments, REPORTER_OPTIONS, RUNNER_OPTIONS, SERVER_OPTIONS, WatchArguments,
+};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
 use super::interruption::Interruption;
 use super::output_file::{OutputFile, check_distinct};
 use super::progress::progress_bar;
 use super::seeds::{ServerArguments, SourceArguments};
 
+/// How thoroughly to look, unless asked otherwise.
+pub(crate) const VARIATIONS: u32 = 24;
+pub(crate) const MOMENTS: u32 = 40;
+
 /// Arguments of `turnstile why`.
 #[derive(Args)]
 pub(crate) struct WhyArguments {
     #[command(flatten)]
     source: SourceArguments,
+    /// Explain the first violation of this oracle [default: the first violation of any]
+    #[arg(long, value_name = "NAME", help_heading = FILTER_OPTIONS)]
+    oracle: Option<String>,
     /// Variations of what follows each moment
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = RUNNER_OPTIONS,
+    #[arg(long, value_name = "N", default_value_t = VARIATIONS, help_heading = RUNNER_OPTIONS,
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     variations: u32,
     /// Most moments to look at
-    #[arg(long, value_name = "N", default_value_t = 40, help_heading = RUNNER_OPTIONS,
+    #[arg(long, value_name = "N", default_value_t = MOMENTS, help_heading = RUNNER_OPTIONS,
         value_parser = clap::value_parser!(u32).range(2..=10_000))]
     moments: u32,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
@@ -50,15 +59,10 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
         ("--json", arguments.json.as_ref()),
         ("--timeline", arguments.timeline.as_ref()),
     ];
-    let found = check_distinct(&outputs)
-        .and_then(|()| arguments.source.entry())
-        .and_then(|found| Ok((found, arguments.server.subject()?)));
-    let ((entry, seed), subject) = match found {
+    let outputs = check_distinct(&outputs);
+    let (entry, seed, subject) = match arguments.source.against(&arguments.server, outputs) {
         Ok(found) => found,
-        Err(error) => {
-            print_error(&error);
-            return Ok(Exit::Usage);
-        }
+        Err(exit) => return Ok(exit),
     };
     let interruption = Interruption::listen();
     let options = Options {
@@ -89,7 +93,8 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
         jobs: arguments.jobs.simulated(),
     };
     let bar = progress_bar(effort.moments);
-    let drawn = curve(&entry.scenario, options, verdict, effort, |looked_at| {
+    let oracle = arguments.oracle.as_deref();
+    let drawn = curve(&entry.scenario, options, verdict, oracle, effort, |looked_at| {
         bar.set_position(looked_at as u64);
         match interruption.is_asked_for() || Watch::has_too_many_abandoned() {
             true => ControlFlow::Break(()),

@@ -8,6 +8,7 @@ use turnstile_fault::{
     Bandwidth, ConnectionEnd, DiskBehaviour, DiskOperation, Fault, Link, LinkEffect, QueueBehaviour,
 };
 use turnstile_judge::parties::{SERVER, WRAPPER};
+use turnstile_scenarios::ClientName;
 
 use super::player::Player;
 
@@ -15,6 +16,8 @@ use super::player::Player;
 const RECOVERY: Duration = Duration::from_secs(2);
 /// Duration of a cut between server and wrapper, below the disconnect grace (R7.1).
 const CUT: Duration = Duration::from_secs(4);
+/// Duration of faults that end what is under way: above the deadlines of most of it.
+const OUTAGE: Duration = Duration::from_secs(60);
 
 /// A kind of fault that a sweep injects.
 pub struct SweepFault {
@@ -91,6 +94,28 @@ impl SweepFault {
             text: "the open connections between the server and the wrapper stall for four seconds, new ones work",
             fault: || Fault::on(&Link::between(SERVER, WRAPPER), LinkEffect::Stall),
             lasts: CUT,
+        },
+    ];
+
+    /// Kinds that end, at once and for long, what is under way at a moment. Sweeps do not inject them.
+    pub(crate) const ENDING: &[Self] = &[
+        Self {
+            name: "server-outage",
+            text: "the server crashes and is back a minute later",
+            fault: || Fault::crash(SERVER),
+            lasts: OUTAGE,
+        },
+        Self {
+            name: "wrapper-outage",
+            text: "the wrapper crashes and is back a minute later",
+            fault: || Fault::crash(WRAPPER),
+            lasts: OUTAGE,
+        },
+        Self {
+            name: "client-cut",
+            text: "nothing passes between the client and the server for a minute",
+            fault: || Fault::cut(&Link::between(&ClientName::default(), SERVER)),
+            lasts: OUTAGE,
         },
     ];
 

@@ -5,6 +5,7 @@
 
 mod by_seeds;
 mod detection;
+mod reasons;
 mod report;
 
 use std::num::NonZeroUsize;
@@ -15,6 +16,7 @@ use turnstile_scenarios::{Entry, Surface};
 
 pub use self::by_seeds::{Search, SearchSettings};
 pub use self::detection::{mutant_named, oracle_of, script_of};
+pub use self::reasons::{Nearness, NotMeasured, Reason, ReasonSettings, write_reasons};
 pub use self::report::{Summary, write_clean, write_searches, write_trials};
 use crate::script::Options;
 use crate::stage::Subject;

@@ -4,6 +4,8 @@
 
 mod checkpoints;
 pub mod client;
+#[cfg(feature = "selftest")]
+pub mod decisions;
 mod faults;
 mod frames;
 pub mod identity;
@@ -331,6 +333,8 @@ impl Wiring {
                 profile: Arc::clone(&self.profile),
             };
             self.subject.set_up(&mut config, &mut hooks, &mut machine.seams);
+            #[cfg(feature = "selftest")]
+            decisions::note(&mut hooks, &self.recorder);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);
             Box::pin(run_server(machine, self.subject, config, hooks, stored))
         });

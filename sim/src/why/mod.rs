@@ -75,7 +75,8 @@ pub struct Moment {
     pub of: u32,
 }
 
-/// The largest rise between two moments that follow each other.
+/// The rise that best divides the moments into those from which the failure is less likely and those from which it is more
+/// likely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Jump {
     /// The moment before, since the start of the run.
@@ -89,6 +90,9 @@ pub struct Jump {
     /// Whether the failure was almost certain from then on, and much less likely before.
     #[serde(rename = "isClear")]
     pub is_clear: bool,
+    /// Whether no other instant with events lies between the two moments.
+    #[serde(rename = "isNarrow")]
+    pub is_narrow: bool,
     /// Index of the first of these events in the trace.
     pub record: usize,
 }
@@ -104,6 +108,14 @@ pub enum NoCurve {
         "only its own expectations fail, and these do not apply to variations; no rule for all runs is violated"
     )]
     OnlyExpectations,
+    /// The play violates other oracles than the one to explain.
+    #[error("{oracle} is not violated, but {violated}")]
+    OtherOracles {
+        /// The oracle to explain.
+        oracle: String,
+        /// The violated oracles, each once.
+        violated: String,
+    },
     /// The search was stopped before it looked at two moments.
     #[error("interrupted before there was a result")]
     Interrupted,
@@ -120,7 +132,8 @@ impl Moment {
     }
 }
 
-/// Draws the curve of the first violation of an oracle in `verdict`, which is that of `scenario` played with `options`.
+/// Draws the curve of the first violation of `oracle`, or else of any oracle, in `verdict`, which is that of `scenario` played
+/// with `options`.
 /// Calls `progress` with the number of moments looked at, and stops early if it breaks.
 ///
 /// # Errors
@@ -130,10 +143,11 @@ pub fn curve(
     scenario: &Scenario,
     options: Options,
     verdict: &Verdict,
+    oracle: Option<&str>,
     effort: Effort,
     mut progress: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Curve, NoCurve> {
-    let finding = explained(verdict)?;
+    let finding = explained(verdict, oracle)?;
     let instants = moments::instants(verdict, scenario.steps.len(), finding.at);
     let mut search = Search::over(instants.len(), effort.moments);
     while let Some(index) = search.next() {
@@ -156,6 +170,7 @@ pub fn curve(
             at: instants[after].at,
             events: (first..instants[after].records).map(line).collect(),
             is_clear: search::is_clear(&found, before, after),
+            is_narrow: after == before + 1,
             record: first,
         }
     });
@@ -175,15 +190,28 @@ pub fn curve(
     })
 }
 
-/// The first violation of an oracle.
-fn explained(verdict: &Verdict) -> Result<LabelledFinding, NoCurve> {
+/// The first violation of `oracle`, or else of any oracle.
+fn explained(verdict: &Verdict, oracle: Option<&str>) -> Result<LabelledFinding, NoCurve> {
     if verdict.findings.is_empty() {
         return Err(NoCurve::Passes);
     }
-    let mut findings = LabelledFinding::all(verdict);
-    findings
-        .find(|finding| finding.line().is_none())
-        .ok_or(NoCurve::OnlyExpectations)
+    let violations = || LabelledFinding::all(verdict).filter(|finding| finding.line().is_none());
+    let mut violated: Vec<String> = Vec::new();
+    for finding in violations() {
+        if oracle.is_none_or(|oracle| finding.rule == oracle) {
+            return Ok(finding);
+        }
+        if !violated.contains(&finding.rule) {
+            violated.push(finding.rule);
+        }
+    }
+    match oracle {
+        Some(oracle) if !violated.is_empty() => Err(NoCurve::OtherOracles {
+            oracle: oracle.to_owned(),
+            violated: violated.join(", "),
+        }),
+        _ => Err(NoCurve::OnlyExpectations),
+    }
 }
 
 /// Plays the variations from a moment on. Returns how many have the failure, and how many have an outcome.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use turnstile_judge::trace::What;
+use turnstile_judge::trace::{Record, What};
 
-use crate::script::Verdict;
+use crate::script::{LEFT_ALONE, Verdict};
 
 /// An instant with events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,23 +15,48 @@ pub(super) struct Instant {
     pub(super) records: usize,
     /// Number of steps of the script that had begun.
     pub(super) steps: usize,
+    /// Whether the last of these may go on, or what has begun after it.
+    pub(super) phase: Phase,
+}
+
+/// What a script is about at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The last step that has begun did so this long ago.
+    Step(Duration),
+    /// The script ended this long ago, and nothing had to be healed.
+    Rest(Duration),
+    /// The script has ended, and faults were healed for that.
+    Healed,
 }
 
 /// The instants up to `until` and before the final inspection, in order. A play of a script with `steps` steps.
 pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<Instant> {
     let mut instants: Vec<Instant> = Vec::new();
-    let mut begun = 0;
+    let (mut begun, mut since) = (0, Duration::ZERO);
+    let mut end = None;
     let played = &verdict.trace.records()[..verdict.inspection_start];
     let relevant = played.iter().take_while(|record| record.at <= until);
     for (index, record) in relevant.enumerate() {
-        // What follows the last step is noted like one.
-        if matches!(record.what, What::Step { .. }) && begun < steps {
-            begun += 1;
+        match &record.what {
+            What::Step { step, .. } if step == LEFT_ALONE => {
+                end = Some((record.at, is_healed(played, record.at)))
+            }
+            What::Step { .. } if begun < steps => {
+                begun += 1;
+                since = record.at;
+            }
+            _ => {}
         }
         let instant = Instant {
             at: record.at,
             records: index + 1,
             steps: begun,
+            phase: match end {
+                None => Phase::Step(record.at.saturating_sub(since)),
+                Some((end, false)) => Phase::Rest(record.at.saturating_sub(end)),
+                Some((_, true)) => Phase::Healed,
+            },
         };
         match instants.last_mut().filter(|last| last.at == record.at) {
             Some(last) => *last = instant,
@@ -39,4 +64,12 @@ pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<
         }
     }
     instants
+}
+
+/// Whether the world changed at an instant.
+fn is_healed(records: &[Record], at: Duration) -> bool {
+    let first = records.partition_point(|record| record.at < at);
+    let then = records[first..].iter().take_while(|record| record.at == at);
+    then.into_iter()
+        .any(|record| matches!(record.what, What::World(_)))
 }

@@ -64,19 +64,25 @@ impl Search {
         self.found.into_iter().collect()
     }
 
-    /// The middle of the two moments with the largest rise that have others between them.
+    /// The middle of the two moments of the jump if there are others between them, or else that of the two such moments with
+    /// the largest rise.
     fn between(&self) -> Option<usize> {
-        let moments: Vec<(usize, f64)> = self
+        let found: Vec<(usize, Counts)> = self
             .found
             .iter()
-            .map(|(index, counts)| (*index, share(*counts)))
+            .map(|(index, counts)| (*index, *counts))
             .collect();
-        let gaps = moments.windows(2).filter_map(|pair| {
+        let middle = |left: usize, right: usize| left + (right - left) / 2;
+        let jump = jump(&found).filter(|(left, right)| right - left > 1);
+        if let Some((left, right)) = jump {
+            return Some(middle(left, right));
+        }
+        let gaps = found.windows(2).filter_map(|pair| {
             let [(left, low), (right, high)] = pair else {
                 return None;
             };
-            let is_open = right - left > 1 && high - low >= WORTH;
-            is_open.then_some((high - low, left + (right - left) / 2))
+            let rise = share(*high) - share(*low);
+            (right - left > 1 && rise >= WORTH).then_some((rise, middle(*left, *right)))
         });
         // Of equal rises, the first.
         gaps.reduce(|best, other| if other.0 > best.0 { other } else { best })
@@ -84,19 +90,38 @@ impl Search {
     }
 }
 
-/// The moments before and after the largest rise, of equal ones the last: the failure was not certain before it. `None` if
-/// nothing rises.
+/// The moments before and after the jump: the place that best divides the moments into those before, which share one
+/// probability of failure, and those after, which share a higher one. Of equally good places, the last. `None` if nothing
+/// rises.
 pub(super) fn jump(found: &[(usize, Counts)]) -> Option<(usize, usize)> {
-    let rises = found.windows(2).filter_map(|pair| {
-        let [(left, low), (right, high)] = pair else {
-            return None;
-        };
-        let rise = share(*high) - share(*low);
-        (rise > 0.0).then_some((rise, (*left, *right)))
+    let sum = |counts: &[(usize, Counts)]| {
+        counts.iter().fold((0, 0), |(failed, of), (_, counts)| {
+            (failed + counts.0, of + counts.1)
+        })
+    };
+    let places = (1..found.len()).filter_map(|place| {
+        let (before, after) = found.split_at(place);
+        let (low, high) = (sum(before), sum(after));
+        let rises = share(high) > share(low) && share(after[0].1) > share(before[place - 1].1);
+        rises.then(|| {
+            (
+                likelihood(low) + likelihood(high),
+                (before[place - 1].0, after[0].0),
+            )
+        })
     });
-    rises
+    places
         .reduce(|best, other| if other.0 >= best.0 { other } else { best })
         .map(|(_, moments)| moments)
+}
+
+/// The logarithm of the likelihood of these counts with the probability that explains them best.
+fn likelihood((failed, of): Counts) -> f64 {
+    let part = |count: u32| match count {
+        0 => 0.0,
+        _ => f64::from(count) * (f64::from(count) / f64::from(of)).ln(),
+    };
+    part(failed) + part(of - failed)
 }
 
 /// Whether a rise is beyond chance, and the failure almost certain from its end on.
@@ -164,8 +189,19 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_rises_the_last_one_is_the_jump() {
+    fn of_equally_good_places_the_last_one_is_the_jump() {
         let found = [(0, (0, 10)), (1, (5, 10)), (2, (5, 10)), (3, (10, 10))];
         assert_eq!(jump(&found), Some((2, 3)));
+    }
+
+    #[test]
+    fn one_moment_by_chance_is_no_jump() {
+        let failures = [2, 9, 2, 3, 2, 8, 9, 10, 10];
+        let found: Vec<(usize, Counts)> = failures
+            .into_iter()
+            .map(|failed| (failed, 10))
+            .enumerate()
+            .collect();
+        assert_eq!(jump(&found), Some((4, 5)));
     }
 }

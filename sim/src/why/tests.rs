@@ -19,13 +19,9 @@ fn curve_of(seed: u64, rule: Rule) -> Result<Curve, NoCurve> {
         ..Options::default()
     };
     let verdict = suite::play_safely(&scenario, options).expect("the harness works");
-    curve(
-        &scenario,
-        options,
-        &verdict,
-        EFFORT,
-        |_| ControlFlow::Continue(()),
-    )
+    curve(&scenario, options, &verdict, None, EFFORT, |_| {
+        ControlFlow::Continue(())
+    })
 }
 
 #[test]
@@ -46,7 +42,7 @@ fn a_failure_is_certain_at_its_end_and_the_curve_repeats_exactly() {
 fn a_play_without_a_violated_oracle_has_no_curve() {
     let scenario = explore::scenario(0);
     let verdict = suite::play_safely(&scenario, Options::default()).expect("the harness works");
-    let none = curve(&scenario, Options::default(), &verdict, EFFORT, |_| {
+    let none = curve(&scenario, Options::default(), &verdict, None, EFFORT, |_| {
         ControlFlow::Continue(())
     });
     assert_eq!(none.expect_err("it passes"), NoCurve::Passes);

@@ -1,14 +1,19 @@
-//! What follows a moment, drawn anew: other timings of the network, half of the steps that had not begun, and often one
-//! more fault.
+//! What follows a moment, drawn anew: other timings of the network, other steps, and often one more fault.
+//!
+//! A failure is inevitable only if nothing avoids it. So each moment is followed by all [`Course`]s, some of which end at once
+//! what is under way, and by mixtures that are drawn. A step that waits at the moment waits no longer.
 
 use std::time::Duration;
 
-use turnstile_scenarios::Scenario;
+use serde_json::Value;
+use turnstile_scenarios::{
+    At, CallbackTarget, Delete, Interrupt, Label, Lapse, Scenario, SessionName, Step, SuccessReply, Update,
+};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
-use super::moments::Instant;
-use crate::explore::playable;
+use super::moments::{Instant, Phase};
+use crate::explore::{self, playable};
 use crate::script::{Options, Reseed, SweepFault, TimedFault};
 use crate::sweep::{AFTER, tolerant};
 
@@ -22,6 +27,8 @@ const FAULT_WITHIN: [Duration; 4] = [
 ];
 /// How often to draw steps that the script makes no sense without.
 const TRIES: u32 = 8;
+/// The most steps of another scenario that follow a moment.
+const MOST_FOREIGN: u64 = 8;
 
 /// A play that is the same up to a moment.
 #[derive(Debug)]
@@ -30,6 +37,49 @@ pub(super) struct Variation {
     pub(super) scenario: Scenario,
     reseed: Reseed,
     fault: Option<TimedFault>,
+}
+
+/// What happens after a moment.
+#[derive(Debug, Clone, Copy)]
+enum Course {
+    /// The steps of the script.
+    Same,
+    /// Nothing more.
+    Nothing,
+    /// Nothing more, and a fault at once.
+    Fault(&'static SweepFault),
+    /// The user deletes the session.
+    Deletion,
+    /// The user interrupts the session, and the rest of the script follows.
+    Interrupt,
+    /// The user wants no callbacks any more, and the rest of the script follows.
+    NoCallbacks,
+    /// Half of the steps, and often a fault.
+    Thinned,
+    /// Steps of another scenario, and often a fault.
+    Foreign,
+}
+
+impl Course {
+    /// The course of a variation: first each of those that are not drawn.
+    fn numbered(number: u32) -> Self {
+        const FIRST: [Course; 5] = [
+            Course::Same,
+            Course::Nothing,
+            Course::Deletion,
+            Course::Interrupt,
+            Course::NoCallbacks,
+        ];
+        let number = number as usize;
+        if let Some(course) = FIRST.get(number) {
+            return *course;
+        }
+        match SweepFault::ENDING.get(number - FIRST.len()) {
+            Some(kind) => Self::Fault(kind),
+            None if number.is_multiple_of(2) => Self::Thinned,
+            None => Self::Foreign,
+        }
+    }
 }
 
 impl Variation {
@@ -42,17 +92,17 @@ impl Variation {
             at: instant.at + AFTER,
             seed: u64::from_le_bytes(randomness.bytes()),
         };
-        let fault = (randomness.below(2) == 0).then(|| {
-            let kinds = SweepFault::ALL;
-            let within = FAULT_WITHIN[index(&randomness, FAULT_WITHIN.len())];
-            let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
-            TimedFault {
-                at: instant.at + AFTER + Duration::from_micros(randomness.below(micros)),
-                kind: &kinds[index(&randomness, kinds.len())],
-            }
-        });
+        let course = Course::numbered(number);
+        let fault = match course {
+            Course::Fault(kind) => Some(TimedFault {
+                at: instant.at + AFTER,
+                kind,
+            }),
+            Course::Thinned | Course::Foreign => drawn_fault(instant, &randomness),
+            _ => None,
+        };
         Self {
-            scenario: thinned(scenario, instant.steps, &randomness),
+            scenario: continued(scenario, instant, course, &randomness),
             reseed,
             fault,
         }
@@ -68,23 +118,140 @@ impl Variation {
     }
 }
 
+/// In half of the cases a fault, at once or later.
+fn drawn_fault(instant: &Instant, randomness: &Randomness) -> Option<TimedFault> {
+    if randomness.below(2) == 0 {
+        return None;
+    }
+    let kinds = SweepFault::ALL;
+    let kind = &kinds[index(randomness, kinds.len())];
+    let later = match randomness.below(2) {
+        0 => 0,
+        _ => {
+            let within = FAULT_WITHIN[index(randomness, FAULT_WITHIN.len())];
+            randomness.below(u64::try_from(within.as_micros()).unwrap_or(u64::MAX))
+        }
+    };
+    Some(TimedFault {
+        at: instant.at + AFTER + Duration::from_micros(later),
+        kind,
+    })
+}
+
 /// An index below `count`.
 fn index(randomness: &Randomness, count: usize) -> usize {
     usize::try_from(randomness.below(count as u64)).unwrap_or(0)
 }
 
-/// Leaves half of the steps after the first `begun` out, and those that make no sense without them.
-fn thinned(scenario: &Scenario, begun: usize, randomness: &Randomness) -> Scenario {
+/// The steps up to a moment, and those of a course, without those that make no sense without others.
+fn continued(scenario: &Scenario, instant: &Instant, course: Course, randomness: &Randomness) -> Scenario {
     let tolerant = tolerant(scenario);
+    let (begun, later) = tolerant.steps.split_at(instant.steps.min(tolerant.steps.len()));
+    let mut kept = begun.to_vec();
+    match instant.phase {
+        Phase::Step(since) => {
+            if let Some(last) = kept.last_mut() {
+                cut_short(&mut last.value, since + AFTER);
+            }
+        }
+        Phase::Rest(since) => kept.push(At::from(Step::Wait(Lapse::from(since + AFTER)))),
+        // A further step would come before the faults are healed.
+        Phase::Healed => return tolerant,
+    }
     for _ in 0..TRIES {
+        let following = following(scenario, later, course, randomness);
+        if following.is_empty() && matches!(instant.phase, Phase::Rest(_)) {
+            return tolerant;
+        }
         let mut candidate = tolerant.clone();
-        let (kept, later) = tolerant.steps.split_at(begun.min(tolerant.steps.len()));
-        let later = later.iter().filter(|_| randomness.below(2) == 0);
-        candidate.steps = kept.iter().chain(later).cloned().collect();
-        let playable = playable(candidate).filter(|candidate| candidate.steps.starts_with(kept));
+        candidate.steps = kept.iter().cloned().chain(following).collect();
+        let playable = playable(candidate).filter(|candidate| candidate.steps.starts_with(&kept));
         if let Some(playable) = playable {
             return playable;
         }
     }
     tolerant
+}
+
+/// Ends a step that waits after a time.
+fn cut_short(step: &mut Step, after: Duration) {
+    let lapse = match step {
+        Step::Wait(lapse) => lapse,
+        Step::Await(waiting) => &mut waiting.within,
+        _ => return,
+    };
+    *lapse = Lapse::from((**lapse).min(after));
+}
+
+/// The steps of a course. `later` are those of the script.
+fn following(
+    scenario: &Scenario,
+    later: &[At<Step>],
+    course: Course,
+    randomness: &Randomness,
+) -> Vec<At<Step>> {
+    let session = || {
+        let mut names: Vec<SessionName> = scenario.other_sessions().into_iter().cloned().collect();
+        names.push(SessionName::default());
+        At::from(names.swap_remove(index(randomness, names.len())))
+    };
+    let then = |step: Step| {
+        [At::from(step)]
+            .into_iter()
+            .chain(later.iter().cloned())
+            .collect()
+    };
+    match course {
+        Course::Same => later.to_vec(),
+        Course::Nothing | Course::Fault(_) => Vec::new(),
+        Course::Deletion => vec![At::from(Step::Delete(Delete {
+            session: session(),
+            ..Delete::default()
+        }))],
+        Course::Interrupt => then(Step::Interrupt(Interrupt {
+            session: session(),
+            ..Interrupt::default()
+        })),
+        Course::NoCallbacks => then(Step::Update(Update {
+            callback: CallbackTarget::None,
+            session: session(),
+            client: At::default(),
+            reply: SuccessReply::default(),
+        })),
+        Course::Thinned => {
+            let kept = later.iter().filter(|_| randomness.below(2) == 0);
+            kept.cloned().collect()
+        }
+        Course::Foreign => foreign(randomness),
+    }
+}
+
+/// Some steps of the scenario of another seed, for messages of their own.
+fn foreign(randomness: &Randomness) -> Vec<At<Step>> {
+    let other = explore::scenario(u64::from_le_bytes(randomness.bytes()));
+    let first = index(randomness, other.steps.len());
+    let count = 1 + index(randomness, usize::try_from(MOST_FOREIGN).unwrap_or(1));
+    let some = other.steps.iter().skip(first).take(count);
+    some.filter_map(|step| {
+        let mut written = serde_json::to_value(&step.value).ok()?;
+        rename(&mut written);
+        serde_json::from_value::<Step>(written).ok().map(At::from)
+    })
+    .collect()
+}
+
+/// Renames the messages of a generated step, such as `m3`.
+fn rename(written: &mut Value) {
+    match written {
+        Value::String(text) => {
+            let number = text.strip_prefix('m').filter(|rest| rest.parse::<u32>().is_ok());
+            let renamed = number.map(|number| format!("other-{number}"));
+            if let Some(renamed) = renamed.filter(|renamed| renamed.parse::<Label>().is_ok()) {
+                *text = renamed;
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(rename),
+        Value::Object(fields) => fields.values_mut().for_each(rename),
+        _ => {}
+    }
 }

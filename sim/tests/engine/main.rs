@@ -53,5 +53,7 @@ mod suite;
 mod suite_plays;
 mod timeline;
 mod toy_server;
+#[cfg(feature = "selftest")]
+mod why;
 #[cfg(all(feature = "selftest", feature = "witness"))]
 mod witness;

@@ -1,0 +1,136 @@
+//! Notes the decisions of a simulated server, and which of them a mutant changes, to measure how near `turnstile why` comes to
+//! the cause of a failure. It changes nothing itself, and without [`noted`] it is not installed.
+//!
+//! Decisions are noted on the thread of the play.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use turnstile_reference::host::Subscription;
+use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
+use turnstile_reference::server::Hooks;
+use turnstile_reference::session::{Input, Session, Stored};
+
+use super::Recorder;
+
+thread_local! {
+    static NOTED: RefCell<Option<Vec<Decision>>> = const { RefCell::new(None) };
+}
+
+/// A decision of a session, something that it read from the store, or the first answer to a client that subscribed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// Number of records in the trace before it.
+    pub record: usize,
+    /// A hash of what was decided, after a mutant's change.
+    pub digest: u64,
+    /// Whether a mutant changed it, or what it was about.
+    pub is_changed: bool,
+}
+
+/// Runs `play` and returns the decisions of its server, in order.
+pub fn noted<T>(play: impl FnOnce() -> T) -> (T, Vec<Decision>) {
+    NOTED.set(Some(Vec::new()));
+    let played = play();
+    (played, NOTED.take().unwrap_or_default())
+}
+
+/// Lets a server note its decisions if a [`noted`] play runs on this thread.
+pub(super) fn note(hooks: &mut Hooks, recorder: &Recorder) {
+    if NOTED.with_borrow(Option::is_none) {
+        return;
+    }
+    hooks.interceptor = Some(Arc::new(Noting {
+        mutant: hooks.interceptor.take(),
+        recorder: recorder.clone(),
+        is_input_changed: AtomicBool::new(false),
+    }));
+}
+
+/// Passes everything to the interceptor of a mutant, if there is one, and compares.
+struct Noting {
+    mutant: Option<Arc<dyn Interceptor>>,
+    recorder: Recorder,
+    /// Whether the mutant changed the input of the decision that comes next.
+    is_input_changed: AtomicBool,
+}
+
+impl Noting {
+    fn add(&self, digest: u64, is_changed: bool) {
+        let record = self.recorder.read(|trace| trace.records().len());
+        NOTED.with_borrow_mut(|noted| {
+            if let Some(noted) = noted {
+                noted.push(Decision {
+                    record,
+                    digest,
+                    is_changed,
+                });
+            }
+        });
+    }
+}
+
+impl Interceptor for Noting {
+    fn before(&self, session: &Session, input: &mut Input) -> Memory {
+        let Some(mutant) = &self.mutant else {
+            return Memory::Stays;
+        };
+        let before = hash_of(input);
+        let memory = mutant.before(session, input);
+        let is_changed = hash_of(input) != before || memory == Memory::IsReread;
+        self.is_input_changed.fetch_or(is_changed, Ordering::Relaxed);
+        memory
+    }
+
+    fn decided(&self, moment: &Moment<'_>, decided: &mut Decided<'_>) -> Memory {
+        let hash = |decided: &Decided<'_>| hash_of(&(&decided.reply, &decided.commit, &decided.effects));
+        let before = hash(decided);
+        let memory = match &self.mutant {
+            Some(mutant) => mutant.decided(moment, decided),
+            None => Memory::Stays,
+        };
+        let after = hash(decided);
+        let is_input_changed = self.is_input_changed.swap(false, Ordering::Relaxed);
+        self.add(after, is_input_changed || after != before);
+        memory
+    }
+
+    fn read(&self, stored: &mut Stored) {
+        let before = hash_of(stored);
+        if let Some(mutant) = &self.mutant {
+            mutant.read(stored);
+        }
+        let after = hash_of(stored);
+        self.add(after, after != before);
+    }
+
+    fn subscribed(&self, session: &Session, subscription: &mut Subscription) {
+        let hash = |subscription: &Subscription| {
+            let Subscription {
+                up_to,
+                replay,
+                snapshot,
+                cloud_status,
+                commands,
+                ..
+            } = subscription;
+            hash_of(&(up_to, replay, snapshot, cloud_status, commands))
+        };
+        let before = hash(subscription);
+        if let Some(mutant) = &self.mutant {
+            mutant.subscribed(session, subscription);
+        }
+        let after = hash(subscription);
+        self.add(after, after != before);
+    }
+}
+
+/// A hash of all that a value shows of itself.
+fn hash_of(value: &impl Debug) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{value:?}").hash(&mut hasher);
+    hasher.finish()
+}

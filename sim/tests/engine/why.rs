@@ -1,0 +1,70 @@
+//! `turnstile why`: where a failure became inevitable, of a seed and of a script.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::tool::{scratch, stderr, stdout, turnstile};
+
+/// Keeps the tests cheap. The curve is coarse.
+const COARSE: [&str; 4] = ["--variations", "3", "--moments", "4"];
+/// A mutant that seed 0 detects, and the oracle.
+const BREAKING: [&str; 2] = ["--breaking", "last-of-batch-is-representative"];
+const ORACLE: &str = "one-callback-per-batch";
+
+#[test]
+fn the_curve_of_a_seed_is_printed_and_written_and_its_moment_is_marked() {
+    let [curve, timeline] = ["why-curve.json", "why-timeline.html"].map(scratch);
+    let [curve, timeline] =
+        [&curve, &timeline].map(|file| file.to_str().expect("a path of this test is UTF-8"));
+    let files = ["--json", curve, "--timeline", timeline];
+    let output = turnstile(&[&["why", "0", "--oracle", ORACLE], &COARSE[..], &BREAKING, &files].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let printed = stdout(&output);
+    assert!(printed.starts_with(ORACLE), "{printed}");
+    let written: Value = serde_json::from_str(&fs::read_to_string(curve).unwrap()).unwrap();
+    assert_eq!(written["rule"], ORACLE);
+    let moments = written["moments"].as_array().expect("it has moments");
+    let last = moments.last().expect("it has moments");
+    assert_eq!(last["failed"], last["of"]);
+    let jump = &written["jump"];
+    assert!(jump["isNarrow"].is_boolean() && jump["afterUs"].as_u64() < jump["atUs"].as_u64());
+    let page = fs::read_to_string(timeline).unwrap();
+    let is_marked = page.contains("inevitable from here");
+    assert_eq!(is_marked, jump["isClear"] == true, "{jump}");
+}
+
+#[test]
+fn a_script_is_explained_and_its_curve_goes_to_standard_output() {
+    let file = scratch("why.yaml");
+    let file = file.to_str().expect("a path of this test is UTF-8");
+    let shrunk = turnstile(&[&["shrink", "0", "--output", file], &BREAKING[..]].concat());
+    assert_eq!(shrunk.status.code(), Some(0), "{}", stderr(&shrunk));
+    let output = turnstile(&[&["why", file, "--json", "-"], &COARSE[..], &BREAKING].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let written: Value = serde_json::from_slice(&output.stdout).expect("only the curve is there");
+    assert_eq!(written["rule"], ORACLE);
+    assert!(stderr(&output).contains(ORACLE));
+}
+
+#[test]
+fn what_cannot_be_explained_is_a_usage_error() {
+    let refused = [
+        (vec!["why", "0"], "there is no failure to explain"),
+        (vec!["why", "no-such.yaml"], "no-such.yaml"),
+        (vec!["why", "0", "--seed", "1"], "apply only to scripts"),
+        (
+            [&["why", "0", "--oracle", "terminal-once"], &BREAKING[..]].concat(),
+            "terminal-once is not violated, but one-callback-per-batch",
+        ),
+    ];
+    for (arguments, said) in refused {
+        let output = turnstile(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            stderr(&output).contains(said),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+}
