@@ -40,7 +40,7 @@ pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<
     for (index, record) in relevant.enumerate() {
         match &record.what {
             What::Step { step, .. } if step == LEFT_ALONE => {
-                end = Some((record.at, is_healed(played, record.at)))
+                end = Some((record.at, is_healed(played, record.at)));
             }
             What::Step { .. } if begun < steps => {
                 begun += 1;
