@@ -86,6 +86,7 @@ fn sweep(criterion: &mut Criterion) {
     let plan = Sweeping {
         options: Options::default(),
         kinds: &kinds,
+        then: &[],
         jobs,
         has_all_moments: true,
         is_over: &|| false,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use turnstile::report::{Event, FailureDetail, Reporter as _, TerminalReporter, program, replay_of_play};
+use turnstile::report::{Event, FailureDetail, Reporter as _, TerminalReporter, program};
 use turnstile::script::{HarnessError, Options, SweepFault, TimedFault};
 use turnstile::suite::{Play, Played};
 use turnstile::sweep::{self as sweeping, Counted, Strip, Sweeping};
@@ -38,11 +38,11 @@ pub(crate) struct SweepArguments {
     /// Play once with the fault at this time, and print the trace
     #[arg(long, help_heading = FILTER_OPTIONS, value_name = "DURATION", requires = "fault")]
     at: Option<Lapse>,
-    /// A second fault, with --at
-    #[arg(long, help_heading = FILTER_OPTIONS, value_name = "KIND", requires_all = ["at", "then_at"])]
+    /// Sweep only this second fault, with --pairs or --then-at
+    #[arg(long, help_heading = FILTER_OPTIONS, value_name = "KIND", requires = "second")]
     then: Option<Fault>,
-    /// The time of the second fault
-    #[arg(long, help_heading = FILTER_OPTIONS, value_name = "DURATION", requires = "then")]
+    /// The time of the second fault, with --at
+    #[arg(long, help_heading = FILTER_OPTIONS, value_name = "DURATION", requires_all = ["then", "at"], group = "second")]
     then_at: Option<Lapse>,
     /// Seed; determines network timings and ids
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = FILTER_OPTIONS)]
@@ -54,7 +54,7 @@ pub(crate) struct SweepArguments {
     #[arg(long, value_name = "I/N", default_value = "0/1", help_heading = FILTER_OPTIONS)]
     shard: Shard,
     /// Add a second fault of each kind at each moment after the first
-    #[arg(long, help_heading = RUNNER_OPTIONS, conflicts_with = "at")]
+    #[arg(long, help_heading = RUNNER_OPTIONS, conflicts_with = "at", group = "second")]
     pairs: bool,
     /// Play also moments that are like others
     ///
@@ -125,7 +125,7 @@ fn is_file(path: &Path) -> bool {
     let is_script = path
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    is_script || path.is_file()
+    is_script || path.exists() && !path.is_dir()
 }
 
 /// The help of `--fault`.
@@ -177,32 +177,38 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> io::Result<Exit> {
         };
         let second = arguments.then.zip(arguments.then_at);
         let second = second.map(|(Fault(kind), at)| TimedFault { at: *at, kind });
-        let exit = replay(entry, options, [Some(TimedFault { at: *at, kind }), second])?;
+        let faults = [Some(TimedFault { at: *at, kind }), second];
+        let exit = replay(entry, options, faults, &arguments.replay(entry))?;
         return Ok(interruption.exit(exit));
     }
-    let kinds: Vec<&SweepFault> = match arguments.fault {
-        Some(Fault(kind)) => vec![kind],
-        None => SweepFault::ALL.iter().collect(),
+    let kinds_of = |chosen: Option<Fault>| -> Vec<&'static SweepFault> {
+        match chosen {
+            Some(Fault(kind)) => vec![kind],
+            None => SweepFault::ALL.iter().collect(),
+        }
     };
+    let (kinds, then) = (
+        kinds_of(arguments.fault),
+        kinds_of(arguments.then.or(arguments.fault)),
+    );
     let end = arguments.minutes.and_then(|limit| now().checked_add(*limit));
     let sweeping = Sweeping {
         options,
         kinds: &kinds,
+        then: &then,
         jobs: arguments.jobs.simulated(),
         has_all_moments: arguments.all_moments,
         is_over: &|| watch.is_over() || end.is_some_and(|end| end <= now()),
     };
     let (exit, swept) = sweep_all(arguments, &entries, &sweeping, interruption)?;
     if swept < entries.len() && !watch.is_over() {
-        anstream::eprintln!(
-            "the time is over: {swept} of {} scripts were swept",
-            entries.len()
-        );
+        let count = entries.len();
+        anstream::eprintln!("the time is over: {swept} of {count} scripts were swept completely");
     }
     Ok(interruption.exit(exit))
 }
 
-/// Sweeps scripts one after another, prints the results, and returns the number of scripts that were swept.
+/// Sweeps scripts one after another, prints the results, and returns the number of scripts that were swept completely.
 fn sweep_all(
     arguments: &SweepArguments,
     entries: &[Entry],
@@ -211,8 +217,8 @@ fn sweep_all(
 ) -> io::Result<(Exit, usize)> {
     let mut out = BufWriter::new(anstream::stdout());
     let (mut counted, mut swept) = (Counted::default(), 0);
-    for entry in entries {
-        if swept > 0 && (sweeping.is_over)() {
+    for (place, entry) in entries.iter().enumerate() {
+        if place > 0 && (sweeping.is_over)() {
             break;
         }
         if entries.len() > 1 {
@@ -220,15 +226,16 @@ fn sweep_all(
         }
         let bar = progress_bar(0);
         bar.set_message(entry.id.clone());
-        let result = sweep_one(arguments, entry, sweeping, &bar, &mut out, &mut counted)?;
-        if let Err(error) = result {
-            out.flush()?;
-            let id = &entry.id;
-            print_error(&format!("{id}: harness error without an injected fault: {error}"));
-            return Ok((Exit::Harness, swept));
+        match sweep_one(arguments, entry, sweeping, &bar, &mut out, &mut counted)? {
+            Ok(is_complete) => swept += usize::from(is_complete),
+            Err(error) => {
+                out.flush()?;
+                let id = &entry.id;
+                print_error(&format!("{id}: harness error without an injected fault: {error}"));
+                return Ok((Exit::Harness, swept));
+            }
         }
         out.flush()?;
-        swept += 1;
     }
     interruption.begin_to_write();
     note_partial(interruption);
@@ -242,7 +249,7 @@ fn sweep_all(
     Ok((exit, swept))
 }
 
-/// Sweeps one script and prints the results. The inner error is one of the harness.
+/// Sweeps one script, prints the results, and returns whether no play is missing. The inner error is one of the harness.
 fn sweep_one(
     arguments: &SweepArguments,
     entry: &Entry,
@@ -250,23 +257,18 @@ fn sweep_one(
     bar: &ProgressBar,
     out: &mut impl io::Write,
     counted: &mut Counted,
-) -> io::Result<Result<(), HarnessError>> {
+) -> io::Result<Result<bool, HarnessError>> {
+    let mut is_complete = false;
     let progress = |played: usize, count: usize| {
+        is_complete = played == count;
         bar.set_length(count as u64);
         bar.set_position(played as u64);
     };
     let command = arguments.replay(entry);
-    let first = |fault: &TimedFault| {
-        format!(
-            "{command} --fault {} --at {}us",
-            fault.kind.name,
-            fault.at.as_micros()
-        )
-    };
     let write_strip = |out: &mut _, strip: &Strip| {
         sweeping::write_strip(out, strip, |strip, index| {
             let (at, kind) = (strip.moments[index].at, strip.kind);
-            first(&TimedFault { at, kind })
+            format!("{command}{}", flags_of([Some(TimedFault { at, kind }), None]))
         })
     };
     if arguments.pairs {
@@ -280,9 +282,7 @@ fn sweep_one(
             counted.add_pairs(strip);
             write_strip(out, &strip.first)?;
             sweeping::write_pairs(out, strip, |pair| {
-                let TimedFault { at, kind } = pair.second;
-                let (first, then) = (first(&pair.first), kind.name);
-                format!("{first} --then {then} --then-at {}us", at.as_micros())
+                format!("{command}{}", flags_of([Some(pair.first), Some(pair.second)]))
             })?;
         }
     } else {
@@ -297,10 +297,16 @@ fn sweep_one(
             write_strip(out, strip)?;
         }
     }
-    Ok(Ok(()))
+    Ok(Ok(is_complete))
 }
 
-fn replay(entry: &Entry, options: Options, faults: [Option<TimedFault>; 2]) -> io::Result<Exit> {
+/// Plays a script with faults at these times, and prints the trace. `command` repeats the play, but for the faults.
+fn replay(
+    entry: &Entry,
+    options: Options,
+    faults: [Option<TimedFault>; 2],
+    command: &str,
+) -> io::Result<Exit> {
     let seed = options.seed;
     let mut out = BufWriter::new(anstream::stdout());
     let verdict = sweeping::play_with_faults(&entry.scenario, options, faults);
@@ -319,8 +325,19 @@ fn replay(entry: &Entry, options: Options, faults: [Option<TimedFault>; 2]) -> i
     let mut reporter = TerminalReporter::new(out, FailureDetail::default());
     reporter.report(&Event::Played {
         played: &played,
-        replay: &replay_of_play(&played.play),
+        replay: &format!("{command}{}", flags_of(faults)),
     })?;
     ignore_broken_pipe(reporter.report(&Event::Finished { wall: played.wall }))?;
     Ok(exit_of(&reporter.summary()))
+}
+
+/// The options of a play with these faults.
+fn flags_of([first, second]: [Option<TimedFault>; 2]) -> String {
+    let named = |[kind, at]: [&str; 2], fault: Option<TimedFault>| {
+        let fault = fault.map(|fault| (fault.kind.name, fault.at.as_micros()));
+        fault.map_or_else(String::new, |(name, micros)| {
+            format!(" --{kind} {name} --{at} {micros}us")
+        })
+    };
+    named(["fault", "at"], first) + &named(["then", "then-at"], second)
 }

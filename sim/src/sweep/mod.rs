@@ -37,6 +37,8 @@ pub struct Sweeping<'a> {
     pub options: Options,
     /// The faults.
     pub kinds: &'a [&'static SweepFault],
+    /// The second faults of pairs.
+    pub then: &'a [&'static SweepFault],
     /// The number of parallel plays.
     pub jobs: NonZeroUsize,
     /// Whether moments that are alike are all played, and not only the first and the last of them.
@@ -204,6 +206,7 @@ impl fmt::Debug for Sweeping<'_> {
             .debug_struct("Sweeping")
             .field("options", &self.options)
             .field("kinds", &self.kinds)
+            .field("then", &self.then)
             .field("jobs", &self.jobs)
             .field("has_all_moments", &self.has_all_moments)
             .finish_non_exhaustive()

@@ -1,9 +1,9 @@
 //! The moments of a run at which a fault can happen, and which of them are alike.
 //!
 //! Two moments are alike if the wire shows the same state at both: the step of the script, how far each message is, the
-//! requests and sockets that are open, the faults in effect, and what happened just before. Times and ids do not count, so
-//! the pings of an hour are alike. What a server counts in silence may differ, so a fault is tried at the first and at
-//! the last of the moments that are alike.
+//! requests and sockets that are open, the faults in effect, and what happened just before. Times do not count, so the
+//! pings of an hour are alike. This is a heuristic: what a server counts in silence may differ. So a single fault is tried at
+//! the first and at the last of the moments that are alike, a second one at the first.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -81,7 +81,7 @@ pub fn sweep_pairs(
             progress(before + strip.first.played(), known);
         });
         before += strip.first.played();
-        known += seconds.len() * sweeping.kinds.len();
+        known += seconds.len() * sweeping.then.len();
         strip.play(scenario, sweeping, &seconds, |played| {
             progress(before + played, known);
         });
@@ -113,7 +113,7 @@ impl PairStrip {
         seconds: &[Second],
         mut progress: impl FnMut(usize),
     ) {
-        let kinds = sweeping.kinds;
+        let kinds = sweeping.then;
         let plays = seconds
             .iter()
             .flat_map(|second| kinds.iter().map(move |kind| (second, *kind)));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use turnstile_scenarios::{
-    At, CallbackTarget, Delete, Interrupt, Label, Lapse, Scenario, SessionName, Step, SuccessReply, Update,
+    At, CallbackTarget, Interrupt, Label, Lapse, Scenario, SessionName, Step, SuccessReply, Update,
 };
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
@@ -39,7 +39,8 @@ pub(super) struct Variation {
     fault: Option<TimedFault>,
 }
 
-/// What happens after a moment.
+/// What happens after a moment. No course deletes the session: what happened in it would not be judged any more, and a
+/// failure would seem to be avoidable after it has happened.
 #[derive(Debug, Clone, Copy)]
 enum Course {
     /// The steps of the script.
@@ -48,8 +49,6 @@ enum Course {
     Nothing,
     /// Nothing more, and a fault at once.
     Fault(&'static SweepFault),
-    /// The user deletes the session.
-    Deletion,
     /// The user interrupts the session, and the rest of the script follows.
     Interrupt,
     /// The user wants no callbacks any more, and the rest of the script follows.
@@ -63,10 +62,9 @@ enum Course {
 impl Course {
     /// The course of a variation: first each of those that are not drawn.
     fn numbered(number: u32) -> Self {
-        const FIRST: [Course; 5] = [
+        const FIRST: [Course; 4] = [
             Course::Same,
             Course::Nothing,
-            Course::Deletion,
             Course::Interrupt,
             Course::NoCallbacks,
         ];
@@ -204,10 +202,6 @@ fn following(
     match course {
         Course::Same => later.to_vec(),
         Course::Nothing | Course::Fault(_) => Vec::new(),
-        Course::Deletion => vec![At::from(Step::Delete(Delete {
-            session: session(),
-            ..Delete::default()
-        }))],
         Course::Interrupt => then(Step::Interrupt(Interrupt {
             session: session(),
             ..Interrupt::default()
