@@ -109,13 +109,15 @@ impl Player<'_> {
     }
 
     fn order_ingest(&mut self, name: &At<IngestName>, order: IngestOrder, spot: Spot) -> Result<(), Halt> {
+        let closes = matches!(order, IngestOrder::Close(_));
         let ingest = self.ingests.get(&name.value);
         let Some(mut performed) = ingest.and_then(|ingest| ingest.order(order)) else {
             let text = format!("the ingest socket `{}` is over already", name.value);
             return Err(self.fail_step(spot, None, text));
         };
-        // The thread of the socket may be late, and the next step may be a fault that would hold what it sends.
-        if self.stage.world.is_in_real_time() {
+        // The thread of the socket may be late, and the next step may be a fault that would hold the close. Frames are sent in a
+        // burst: after a wait for one of them the server may have closed the socket.
+        if closes && self.stage.world.is_in_real_time() {
             let deadline = self.stage.world.now() + LONGEST_OPERATION;
             self.run_until(deadline, |_| performed.try_recv() != Err(TryRecvError::Empty))?;
         }
