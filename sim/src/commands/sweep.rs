@@ -6,11 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::ProgressBar;
 use turnstile::report::{Event, FailureDetail, Reporter as _, TerminalReporter, program};
 use turnstile::script::{HarnessError, Options, SweepFault, TimedFault};
 use turnstile::suite::{Play, Played};
-use turnstile::sweep::{self as sweeping, Counted, Strip, Sweeping};
+use turnstile::sweep::{self as sweeping, Counted, PairStrip, Strip, Sweeping};
 use turnstile::watch::Watch;
 use turnstile_scenarios::{Entry, Lapse, Surface, printable};
 
@@ -224,10 +223,11 @@ fn sweep_all(
         if entries.len() > 1 {
             writeln!(out, "{}", entry.id)?;
         }
-        let bar = progress_bar(0);
-        bar.set_message(entry.id.clone());
-        match sweep_one(arguments, entry, sweeping, &bar, &mut out, &mut counted)? {
-            Ok(is_complete) => swept += usize::from(is_complete),
+        match sweep_one(arguments, entry, sweeping) {
+            Ok((results, is_complete)) => {
+                counted += write(arguments, entry, &results, &mut out)?;
+                swept += usize::from(is_complete);
+            }
             Err(error) => {
                 out.flush()?;
                 let id = &entry.id;
@@ -249,21 +249,41 @@ fn sweep_all(
     Ok((exit, swept))
 }
 
-/// Sweeps one script, prints the results, and returns whether no play is missing. The inner error is one of the harness.
+/// The results of a script.
+enum Results {
+    Single(Vec<Strip>),
+    Pairs(Vec<PairStrip>),
+}
+
+/// Sweeps one script. Returns the results, and whether no play is missing.
 fn sweep_one(
     arguments: &SweepArguments,
     entry: &Entry,
     sweeping: &Sweeping,
-    bar: &ProgressBar,
-    out: &mut impl io::Write,
-    counted: &mut Counted,
-) -> io::Result<Result<bool, HarnessError>> {
+) -> Result<(Results, bool), HarnessError> {
+    let bar = progress_bar(0);
+    bar.set_message(entry.id.clone());
     let mut is_complete = false;
     let progress = |played: usize, count: usize| {
         is_complete = played == count;
         bar.set_length(count as u64);
         bar.set_position(played as u64);
     };
+    let results = match arguments.pairs {
+        true => sweeping::sweep_pairs(&entry.scenario, sweeping, progress).map(Results::Pairs),
+        false => sweeping::sweep(&entry.scenario, sweeping, progress).map(Results::Single),
+    };
+    bar.finish_and_clear();
+    Ok((results?, is_complete))
+}
+
+/// Prints the results of a script, and returns the counts of its plays.
+fn write(
+    arguments: &SweepArguments,
+    entry: &Entry,
+    results: &Results,
+    out: &mut impl io::Write,
+) -> io::Result<Counted> {
     let command = arguments.replay(entry);
     let write_strip = |out: &mut _, strip: &Strip| {
         sweeping::write_strip(out, strip, |strip, index| {
@@ -271,33 +291,26 @@ fn sweep_one(
             format!("{command}{}", flags_of([Some(TimedFault { at, kind }), None]))
         })
     };
-    if arguments.pairs {
-        let swept = sweeping::sweep_pairs(&entry.scenario, sweeping, progress);
-        bar.finish_and_clear();
-        let strips = match swept {
-            Ok(strips) => strips,
-            Err(error) => return Ok(Err(error)),
-        };
-        for strip in &strips {
-            counted.add_pairs(strip);
-            write_strip(out, &strip.first)?;
-            sweeping::write_pairs(out, strip, |pair| {
-                format!("{command}{}", flags_of([Some(pair.first), Some(pair.second)]))
-            })?;
+    let mut counted = Counted::default();
+    match results {
+        Results::Single(strips) => {
+            for strip in strips {
+                counted += strip.counted;
+                write_strip(out, strip)?;
+            }
         }
-    } else {
-        let swept = sweeping::sweep(&entry.scenario, sweeping, progress);
-        bar.finish_and_clear();
-        let strips = match swept {
-            Ok(strips) => strips,
-            Err(error) => return Ok(Err(error)),
-        };
-        for strip in &strips {
-            counted.add(strip);
-            write_strip(out, strip)?;
+        Results::Pairs(strips) => {
+            for strip in strips {
+                counted += strip.first.counted;
+                counted += strip.counted;
+                write_strip(out, &strip.first)?;
+                sweeping::write_pairs(out, strip, |pair| {
+                    format!("{command}{}", flags_of([Some(pair.first), Some(pair.second)]))
+                })?;
+            }
         }
     }
-    Ok(Ok(is_complete))
+    Ok(counted)
 }
 
 /// Plays a script with faults at these times, and prints the trace. `command` repeats the play, but for the faults.

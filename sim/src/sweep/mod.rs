@@ -15,7 +15,7 @@ mod terminal;
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
+use std::ops::{AddAssign, ControlFlow};
 use std::time::Duration;
 
 use turnstile_scenarios::Scenario;
@@ -54,6 +54,8 @@ pub struct Strip {
     pub kind: &'static SweepFault,
     /// The results, in order of the moments.
     pub moments: Vec<Moment>,
+    /// The counts of the plays.
+    pub counted: Counted,
 }
 
 /// The result of a fault at one moment.
@@ -117,18 +119,17 @@ pub fn sweep(
     sweeping: &Sweeping,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Strip>, HarnessError> {
-    let places = places_without_fault(scenario, sweeping)?;
-    let chosen = sweeping.chosen(&places);
-    let count = sweeping.kinds.len() * chosen.iter().filter(|is_chosen| **is_chosen).count();
+    let swept = Swept::of(scenario, sweeping)?;
+    let count = sweeping.kinds.len() * swept.played();
     let mut strips: Vec<Strip> = Vec::new();
     let mut before = 0;
     for kind in sweeping.kinds {
         let mut strip = Strip::new(kind);
-        sweep_with(scenario, sweeping, kind, &places, |moment, _| {
-            strip.moments.push(moment);
-            progress(before + strip.played(), count);
+        sweep_with(&swept, sweeping, kind, |moment, _| {
+            strip.push(moment);
+            progress(before + strip.counted.played, count);
         });
-        before += strip.played();
+        before += strip.counted.played;
         strips.push(strip);
         if (sweeping.is_over)() {
             break;
@@ -137,29 +138,50 @@ pub fn sweep(
     Ok(strips)
 }
 
-/// The moments of a script without a fault.
-fn places_without_fault(scenario: &Scenario, sweeping: &Sweeping) -> Result<Vec<Place>, HarnessError> {
-    suite::play_safely(&tolerant(scenario), sweeping.options).map(|verdict| places(&verdict))
+/// A script that tolerates faults, and the moments at which they can happen.
+struct Swept {
+    scenario: Scenario,
+    /// The times of single faults, and whether they are played.
+    moments: Vec<(Duration, bool)>,
 }
 
-/// Plays a script with one kind of fault at each of these moments that is chosen. Yields each moment, and the moments of its
-/// run if it passed, to `done` in order.
+impl Swept {
+    /// Plays a script without a fault.
+    fn of(scenario: &Scenario, sweeping: &Sweeping) -> Result<Self, HarnessError> {
+        let scenario = tolerant(scenario);
+        let places = suite::play_for(&scenario, sweeping.options, |verdict| places(&verdict))?;
+        let chosen = match sweeping.has_all_moments {
+            true => vec![true; places.len()],
+            false => first_and_last(&places),
+        };
+        let times = places.iter().map(|place| place.at + AFTER);
+        Ok(Self {
+            scenario,
+            moments: times.zip(chosen).collect(),
+        })
+    }
+
+    /// The number of moments that are played.
+    fn played(&self) -> usize {
+        self.moments.iter().filter(|(_, is_played)| *is_played).count()
+    }
+}
+
+/// Plays a script with one kind of fault at each moment that is played. Yields each moment, and the moments of its run if it
+/// passed, to `done` in order.
 fn sweep_with(
-    scenario: &Scenario,
+    swept: &Swept,
     sweeping: &Sweeping,
     kind: &'static SweepFault,
-    places: &[Place],
     mut done: impl FnMut(Moment, Vec<Place>),
 ) {
-    let chosen = sweeping.chosen(places);
-    let plays = places.iter().zip(chosen);
     workers::in_order(
-        plays.take_while(|_| !(sweeping.is_over)()),
+        swept.moments.iter().take_while(|_| !(sweeping.is_over)()),
         sweeping.jobs,
-        |(place, is_chosen)| {
-            let at = place.at + AFTER;
-            let (outcome, later) = match is_chosen {
-                true => outcome_of(scenario, sweeping.options, [Some(TimedFault { at, kind }), None]),
+        |(at, is_played)| {
+            let at = *at;
+            let (outcome, later) = match is_played {
+                true => outcome_of(swept, sweeping, [Some(TimedFault { at, kind }), None]),
                 false => (Outcome::Alike, Vec::new()),
             };
             (Moment { at, outcome }, later)
@@ -175,29 +197,19 @@ fn sweep_with(
     );
 }
 
-/// The outcome of a play, and the moments of its run if it passed.
-fn outcome_of(
-    scenario: &Scenario,
-    options: Options,
-    faults: [Option<TimedFault>; 2],
-) -> (Outcome, Vec<Place>) {
-    match play_with_faults(scenario, options, faults) {
-        Ok(verdict) => match Outcome::of(&verdict, faults.iter().flatten().last()) {
+/// The outcome of a play, and the moments of its run if a single fault passed.
+fn outcome_of(swept: &Swept, sweeping: &Sweeping, faults: [Option<TimedFault>; 2]) -> (Outcome, Vec<Place>) {
+    let options = Options {
+        faults,
+        ..sweeping.options
+    };
+    let played = suite::play_for(&swept.scenario, options, move |verdict| {
+        match Outcome::of(&verdict, faults.iter().flatten().last()) {
             Outcome::Passed if faults[1].is_none() => (Outcome::Passed, places(&verdict)),
             outcome => (outcome, Vec::new()),
-        },
-        Err(error) => (Outcome::HarnessFailed(error), Vec::new()),
-    }
-}
-
-impl Sweeping<'_> {
-    /// For each moment whether it is played.
-    fn chosen(&self, places: &[Place]) -> Vec<bool> {
-        match self.has_all_moments {
-            true => vec![true; places.len()],
-            false => first_and_last(places),
         }
-    }
+    });
+    played.unwrap_or_else(|error| (Outcome::HarnessFailed(error), Vec::new()))
 }
 
 impl fmt::Debug for Sweeping<'_> {
@@ -225,19 +237,22 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Adds the plays of a strip.
-    pub fn add(&mut self, strip: &Strip) {
-        self.played += strip.played();
-        self.passed += strip.passed();
-        self.errors += strip.failed();
+    fn note(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Alike => return,
+            Outcome::Passed => self.passed += 1,
+            Outcome::Failed { .. } => {}
+            Outcome::HarnessFailed(_) => self.errors += 1,
+        }
+        self.played += 1;
     }
+}
 
-    /// Adds the plays of a strip of pairs.
-    pub fn add_pairs(&mut self, strip: &PairStrip) {
-        self.add(&strip.first);
-        self.played += strip.played;
-        self.passed += strip.passed;
-        self.errors += strip.failed;
+impl AddAssign for Counted {
+    fn add_assign(&mut self, other: Self) {
+        self.played += other.played;
+        self.passed += other.passed;
+        self.errors += other.errors;
     }
 }
 
@@ -265,27 +280,15 @@ impl Outcome {
 
 impl Strip {
     fn new(kind: &'static SweepFault) -> Self {
-        let moments = Vec::new();
-        Self { kind, moments }
+        Self {
+            kind,
+            moments: Vec::new(),
+            counted: Counted::default(),
+        }
     }
 
-    /// The number of moments without findings.
-    pub fn passed(&self) -> usize {
-        self.count(|outcome| matches!(outcome, Outcome::Passed))
-    }
-
-    /// The number of moments at which the harness failed.
-    pub fn failed(&self) -> usize {
-        self.count(|outcome| matches!(outcome, Outcome::HarnessFailed(_)))
-    }
-
-    /// The number of moments that were played.
-    pub fn played(&self) -> usize {
-        self.count(|outcome| !matches!(outcome, Outcome::Alike))
-    }
-
-    fn count(&self, is_counted: impl Fn(&Outcome) -> bool) -> usize {
-        let outcomes = self.moments.iter().map(|moment| &moment.outcome);
-        outcomes.filter(|outcome| is_counted(outcome)).count()
+    fn push(&mut self, moment: Moment) {
+        self.counted.note(&moment.outcome);
+        self.moments.push(moment);
     }
 }

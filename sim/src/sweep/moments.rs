@@ -33,20 +33,17 @@ pub(super) struct Place {
 
 /// All moments with an event before the final inspection.
 pub(super) fn places(verdict: &Verdict) -> Vec<Place> {
-    let mut places: Vec<Place> = Vec::new();
     let mut state = State::default();
-    for record in &verdict.trace.records()[..verdict.inspection_start] {
-        state.take(record);
-        let place = Place {
-            at: record.at,
+    let records = &verdict.trace.records()[..verdict.inspection_start];
+    let instants = records.chunk_by(|one, next| one.at == next.at);
+    let places = instants.map(|instant| {
+        instant.iter().for_each(|record| state.take(record));
+        Place {
+            at: instant[0].at,
             state: state.hash(),
-        };
-        match places.last_mut().filter(|last| last.at == record.at) {
-            Some(last) => *last = place,
-            None => places.push(place),
         }
-    }
-    places
+    });
+    places.collect()
 }
 
 /// For each moment whether it is the first or the last of those that are alike.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use turnstile_scenarios::Scenario;
 
-use super::{AFTER, Outcome, Strip, Sweeping, outcome_of, places_without_fault, sweep_with};
+use super::{AFTER, Counted, Outcome, Strip, Sweeping, Swept, outcome_of, sweep_with};
 use crate::script::{HarnessError, SweepFault, TimedFault};
 use crate::workers;
 
@@ -18,12 +18,8 @@ use crate::workers;
 pub struct PairStrip {
     /// The results of the first fault alone.
     pub first: Strip,
-    /// The number of plays with a second fault.
-    pub played: usize,
-    /// The number of them without findings.
-    pub passed: usize,
-    /// The number of them in which the harness failed.
-    pub failed: usize,
+    /// The counts of the plays with a second fault.
+    pub counted: Counted,
     /// The number of moments after a first fault that were left out.
     pub alike: usize,
     /// The first pair that violated each rule, or in which the harness failed.
@@ -59,15 +55,13 @@ pub fn sweep_pairs(
     sweeping: &Sweeping,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<PairStrip>, HarnessError> {
-    let places = places_without_fault(scenario, sweeping)?;
-    let chosen = sweeping.chosen(&places).into_iter();
-    let firsts = chosen.filter(|is_chosen| *is_chosen).count();
+    let swept = Swept::of(scenario, sweeping)?;
     let mut strips = Vec::new();
-    let (mut before, mut known) = (0, sweeping.kinds.len() * firsts);
+    let (mut before, mut known) = (0, sweeping.kinds.len() * swept.played());
     for kind in sweeping.kinds {
         let mut strip = PairStrip::new(kind);
         let (mut seen, mut seconds) = (BTreeSet::new(), Vec::new());
-        sweep_with(scenario, sweeping, kind, &places, |moment, later| {
+        sweep_with(&swept, sweeping, kind, |moment, later| {
             for place in later.into_iter().filter(|place| place.at >= moment.at) {
                 if seen.insert(place.state) || sweeping.has_all_moments {
                     let first = TimedFault { at: moment.at, kind };
@@ -77,15 +71,15 @@ pub fn sweep_pairs(
                     strip.alike += 1;
                 }
             }
-            strip.first.moments.push(moment);
-            progress(before + strip.first.played(), known);
+            strip.first.push(moment);
+            progress(before + strip.first.counted.played, known);
         });
-        before += strip.first.played();
+        before += strip.first.counted.played;
         known += seconds.len() * sweeping.then.len();
-        strip.play(scenario, sweeping, &seconds, |played| {
+        strip.play(&swept, sweeping, &seconds, |played| {
             progress(before + played, known);
         });
-        before += strip.played;
+        before += strip.counted.played;
         strips.push(strip);
         if (sweeping.is_over)() {
             break;
@@ -98,9 +92,7 @@ impl PairStrip {
     fn new(kind: &'static SweepFault) -> Self {
         Self {
             first: Strip::new(kind),
-            played: 0,
-            passed: 0,
-            failed: 0,
+            counted: Counted::default(),
             alike: 0,
             failures: Vec::new(),
         }
@@ -108,7 +100,7 @@ impl PairStrip {
 
     fn play(
         &mut self,
-        scenario: &Scenario,
+        swept: &Swept,
         sweeping: &Sweeping,
         seconds: &[Second],
         mut progress: impl FnMut(usize),
@@ -123,7 +115,7 @@ impl PairStrip {
             sweeping.jobs,
             |(second, kind)| {
                 let (first, second) = (second.first, TimedFault { at: second.at, kind });
-                let (outcome, _) = outcome_of(scenario, sweeping.options, [Some(first), Some(second)]);
+                let (outcome, _) = outcome_of(swept, sweeping, [Some(first), Some(second)]);
                 Pair {
                     first,
                     second,
@@ -134,18 +126,12 @@ impl PairStrip {
             |pair| {
                 let what = match &pair.outcome {
                     Outcome::HarnessFailed(HarnessError::Interrupted) => return ControlFlow::Break(()),
-                    Outcome::Passed | Outcome::Alike => {
-                        self.passed += 1;
-                        None
-                    }
+                    Outcome::Passed | Outcome::Alike => None,
                     Outcome::Failed { rule, .. } => Some(rule.clone()),
-                    Outcome::HarnessFailed(_) => {
-                        self.failed += 1;
-                        Some(String::new())
-                    }
+                    Outcome::HarnessFailed(_) => Some(String::new()),
                 };
-                self.played += 1;
-                progress(self.played);
+                self.counted.note(&pair.outcome);
+                progress(self.counted.played);
                 if what.is_some_and(|what| violated.insert(what)) {
                     self.failures.push(pair);
                 }

@@ -19,15 +19,15 @@ pub fn write_strip(
     strip: &Strip,
     replay: impl Fn(&Strip, usize) -> String,
 ) -> io::Result<()> {
-    let (passed, count) = (strip.passed(), strip.played());
-    let style = if passed == count { GOOD } else { BAD };
-    let alike = match strip.moments.len() - count {
+    let Counted { passed, played, .. } = strip.counted;
+    let style = if passed == played { GOOD } else { BAD };
+    let alike = match strip.moments.len() - played {
         0 => String::new(),
         alike => format!(", {alike} are like others"),
     };
     writeln!(
         out,
-        "{style}{:<16}{style:#} {passed} of {count} moments passed{alike} {QUIET}({}){QUIET:#}",
+        "{style}{:<16}{style:#} {passed} of {played} moments passed{alike} {QUIET}({}){QUIET:#}",
         strip.kind.name, strip.kind.text
     )?;
     for line in strip.moments.chunks(WIDTH) {
@@ -53,12 +53,7 @@ pub fn write_pairs(
     strip: &PairStrip,
     replay: impl Fn(&Pair) -> String,
 ) -> io::Result<()> {
-    let PairStrip {
-        passed,
-        played,
-        alike,
-        ..
-    } = strip;
+    let (Counted { passed, played, .. }, alike) = (strip.counted, strip.alike);
     let style = if passed == played { GOOD } else { BAD };
     writeln!(
         out,
