@@ -55,8 +55,10 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             let end = session.run.end;
             let finding =
                 ORACLE.finding_about(&[violated], end, message, format!("it has not ended; {waits}"));
-            match last_event.get(message).filter(|last| last.is_sent()) {
-                Some(_) if let Some(limit) = time_left(session) => Finding {
+            let is_accepted = last_event.get(message).is_some_and(|last| last.is_sent());
+            match time_left(session).filter(|_| is_accepted) {
+                None => finding,
+                Some(limit) => Finding {
                     severity: Severity::Warning,
                     text: format!(
                         "{}; the play ended before {}, when it has to end",
@@ -65,7 +67,6 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
                     ),
                     ..finding
                 },
-                _ => finding,
             }
         })
         .collect()

@@ -8,7 +8,7 @@
 
 use serde_json::{Value, json};
 
-use super::history::{History, StreamEvent, kilo};
+use super::history::{History, SessionHistory, StreamEvent, kilo};
 use super::{Check, Finding, Moment, Oracle, all_end};
 use crate::parties::{host_of, is_wrapper};
 use crate::rules::ids;
@@ -27,8 +27,9 @@ fn check(history: &History) -> Vec<Finding> {
     let text = match &history.waiters {
         None => "the gateway did not report its requests".to_owned(),
         Some(waiters) if waiters["tags"] == json!([]) && waiters["liveResponses"] == 0 => return Vec::new(),
-        Some(_) if has_unreachable_wrapper(history) || has_forged_end(history) => return Vec::new(),
-        Some(_) if history.sessions().iter().any(all_end::has_turn_with_time_left) => return Vec::new(),
+        Some(_) if has_unreachable_wrapper(history) || history.sessions().iter().any(may_go_on) => {
+            return Vec::new();
+        }
         Some(waiters) => format!("the gateway still has {waiters}"),
     };
     vec![ORACLE.finding(&ids(["R6.25", "R7.13"]), history.end, None, text)]
@@ -43,18 +44,21 @@ fn has_unreachable_wrapper(history: &History) -> bool {
     })
 }
 
+/// Whether a turn may go on: it has time left, or its message has ended by an answer that no wrapper sent.
+fn may_go_on(session: &SessionHistory) -> bool {
+    has_forged_end(session) || all_end::has_turn_with_time_left(session)
+}
+
 /// Whether a message has ended by an answer that no wrapper sent.
-fn has_forged_end(history: &History) -> bool {
-    history.sessions().iter().any(|session| {
-        let forged = session
-            .wrapper_frames()
-            .filter(|(ingest, _)| !is_wrapper(&ingest.party));
-        let mut answers = forged.filter_map(|(_, frame)| match kilo(&frame.name, &frame.data)? {
-            ("message.updated", properties) => Some(&properties["info"]),
-            _ => None,
-        });
-        answers.any(|answer| session.ends.iter().any(|end| is_end_by(end, answer)))
-    })
+fn has_forged_end(session: &SessionHistory) -> bool {
+    let forged = session
+        .wrapper_frames()
+        .filter(|(ingest, _)| !is_wrapper(&ingest.party));
+    let mut answers = forged.filter_map(|(_, frame)| match kilo(&frame.name, &frame.data)? {
+        ("message.updated", properties) => Some(&properties["info"]),
+        _ => None,
+    });
+    answers.any(|answer| session.ends.iter().any(|end| is_end_by(end, answer)))
 }
 
 /// Whether a message may have ended by an answer. The end of a message whose answer has an error does not name the answer

@@ -104,8 +104,8 @@ pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
     Some((data["event"].as_str()?, &data["properties"]))
 }
 
-/// Reads an event from a frame of a stream, whose content has the number `content`; `None` if the frame is none. `time_of` is the time since the beginning of the
-/// run at which the server's clock showed a time.
+/// Reads an event from a frame of a stream, whose content has the number `content`; `None` if the frame is none. `time_of`
+/// is the time since the beginning of the run at which the server's clock showed a time.
 pub(super) fn read_event(
     session: &Arc<str>,
     frame: &Arc<Value>,

@@ -141,9 +141,7 @@ impl Writer {
 
     /// The wrapper receives the fence of that generation and fails to get ready.
     pub(in crate::oracle) fn is_refused_ready(&mut self, generation: u64) {
-        let body = json!({"agentSessionId": self.session, "session": self.binding(generation)});
-        let answer = json!({"error": "KILO_SERVER_FAILED", "message": "no"});
-        self.wrapper_requested("/session/ready", body, 503, answer);
+        self.is_refused_ready_after(generation, |_| {});
     }
 
     /// The same, and other things happen before the wrapper answers.
