@@ -5,7 +5,7 @@
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation, Probe, body_as_value};
 use turnstile_seams::websocket::{self, CloseFrame, Message, OpenError, WebSocket};
@@ -28,24 +28,25 @@ pub enum IngestOrder {
     Close(u16),
 }
 
-/// An operation, and what is dropped after it.
-type Order = (IngestOrder, oneshot::Sender<()>);
-
-/// A socket that is open or opening.
+/// A socket that is open or opening. Clones share it.
+#[derive(Clone)]
 pub struct Ingest {
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedSender<IngestOrder>,
 }
 
 impl Ingest {
-    /// Queues an operation. Returns a channel that is closed once it is performed or cannot be any more, or `None` if the
-    /// socket has ended.
-    pub fn order(&self, order: IngestOrder) -> Option<oneshot::Receiver<()>> {
-        let (guard, performed) = oneshot::channel();
-        self.orders.send((order, guard)).is_ok().then_some(performed)
+    /// Queues an operation. Returns false if the socket has ended.
+    pub fn order(&self, order: IngestOrder) -> bool {
+        self.orders.send(order).is_ok()
+    }
+
+    /// Whether the socket has ended.
+    pub fn is_over(&self) -> bool {
+        self.orders.is_closed()
     }
 
     /// A handle, and the receiver for the task of the socket.
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Order>) {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<IngestOrder>) {
         let (orders, taken) = mpsc::unbounded_channel();
         (Self { orders }, taken)
     }
@@ -63,7 +64,12 @@ pub(super) struct Opener {
 
 impl Opener {
     /// Opens a socket at `path` of the server, sets `opened` to the answer, and executes orders until either side closes.
-    pub(super) async fn run(self, path: String, opened: Awaited, mut orders: mpsc::UnboundedReceiver<Order>) {
+    pub(super) async fn run(
+        self,
+        path: String,
+        opened: Awaited,
+        mut orders: mpsc::UnboundedReceiver<IngestOrder>,
+    ) {
         let number = self.probe.next_socket();
         let Some(socket) = self.open(number, path, opened).await else {
             return;
@@ -121,13 +127,12 @@ impl Opener {
         &self,
         number: u64,
         mut socket: WebSocket,
-        orders: &mut mpsc::UnboundedReceiver<Order>,
+        orders: &mut mpsc::UnboundedReceiver<IngestOrder>,
     ) -> (Option<u16>, ClosedBy) {
         loop {
             tokio::select! {
                 biased;
                 order = orders.recv() => {
-                    let (order, _guard) = order.unzip();
                     let message = match order {
                         Some(IngestOrder::Text(text)) => Message::text(text),
                         Some(IngestOrder::Binary(bytes)) => Message::binary(bytes),

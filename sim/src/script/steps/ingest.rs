@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::oneshot::error::TryRecvError;
 use turnstile_scenarios::{
     At, Credentials, Fence, Ingest, IngestFrame, IngestName, Reply, SessionName, Spot, Ticket, text_with_ids,
 };
@@ -12,8 +11,8 @@ use crate::script::player::{Halt, Player, altered};
 use crate::stage::IngestOrder;
 use crate::stage::client::Awaited;
 
-/// In real time, the longest wait for an operation of a socket.
-const LONGEST_OPERATION: Duration = Duration::from_secs(5);
+/// In real time, the longest wait for the close of a socket.
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 /// Content of binary frames: not valid UTF-8.
 const BINARY: [u8; 4] = [0, 159, 146, 150];
 /// Default kilo session id.
@@ -110,16 +109,17 @@ impl Player<'_> {
 
     fn order_ingest(&mut self, name: &At<IngestName>, order: IngestOrder, spot: Spot) -> Result<(), Halt> {
         let closes = matches!(order, IngestOrder::Close(_));
-        let ingest = self.ingests.get(&name.value);
-        let Some(mut performed) = ingest.and_then(|ingest| ingest.order(order)) else {
+        let ingest = self.ingests.get(&name.value).cloned();
+        let is_taken = ingest.as_ref().is_some_and(|ingest| ingest.order(order));
+        let Some(ingest) = ingest.filter(|_| is_taken) else {
             let text = format!("the ingest socket `{}` is over already", name.value);
             return Err(self.fail_step(spot, None, text));
         };
         // The thread of the socket may be late, and the next step may be a fault that would hold the close. Frames are sent in a
         // burst: after a wait for one of them the server may have closed the socket.
         if closes && self.stage.world.is_in_real_time() {
-            let deadline = self.stage.world.now() + LONGEST_OPERATION;
-            self.run_until(deadline, |_| performed.try_recv() != Err(TryRecvError::Empty))?;
+            let deadline = self.stage.world.now() + LONGEST_CLOSE;
+            self.run_until(deadline, |_| ingest.is_over())?;
         }
         Ok(())
     }
