@@ -35,7 +35,7 @@ pub(crate) fn write_pages(
             None => (scenario_of(seed, junit), None),
         };
         let entry = Entry {
-            id: format!("{} {seed}", exploration.unit().trim_end_matches('s')),
+            id: exploration.name_of(seed),
             path: PathBuf::new(),
             scenario,
             text: None,

@@ -23,7 +23,7 @@ use turnstile::watch::Watch;
 use turnstile_mutants::Rule;
 use turnstile_scenarios::{Entry, Surface};
 
-use super::exit::{Exit, print_error};
+use super::exit::{Exit, usage_error};
 use super::library::read;
 #[cfg(feature = "selftest")]
 use super::suggestions::most_similar;
@@ -105,10 +105,7 @@ impl SourceArguments {
         let found = outputs
             .and_then(|()| self.entry())
             .and_then(|(entry, seed)| Ok((entry, seed, server.subject()?)));
-        found.map_err(|error| {
-            print_error(&error);
-            Exit::Usage
-        })
+        found.map_err(|error| usage_error(&error))
     }
 }
 

@@ -80,7 +80,7 @@ impl SeedJunitReport {
             .collect();
         cases.extend(exploration.harness_failures.iter().map(|failed| {
             let replay = self.replay.of(failed.seed);
-            let name = format!("{} {}", exploration.unit().trim_end_matches('s'), failed.seed);
+            let name = exploration.name_of(failed.seed);
             TestCase::new(name, harness_failure(&failed.error, &replay))
         }));
         if cases.is_empty() {

@@ -280,6 +280,14 @@ impl Exploration {
         }
     }
 
+    /// The name of one play, by its number.
+    pub fn name_of(&self, number: u64) -> String {
+        match self.guided {
+            false => format!("seed {number}"),
+            true => format!("play {number}"),
+        }
+    }
+
     /// Wall time of all runs, in seconds.
     pub fn wall_s(&self) -> f64 {
         self.parts.iter().map(|part| part.wall_s).sum()

@@ -11,8 +11,9 @@ use std::ops::ControlFlow;
 use turnstile_mutants::Rule;
 use turnstile_scenarios::Scenario;
 
+use super::by_seeds::{Search, SearchSettings};
 use super::name_of;
-use crate::explore::{self, Playing};
+use crate::explore;
 use crate::report::style::{BAD, GOOD, QUIET};
 use crate::script::{HarnessError, Options, Verdict};
 use crate::stage::Subject;
@@ -111,27 +112,18 @@ impl Reason {
     }
 }
 
+/// The first seed that detects a mutant.
 fn first_seed(rule: Rule, settings: ReasonSettings) -> Option<u64> {
-    let playing = Playing {
-        subject: Subject::from(rule),
-        watch: Some(settings.watch),
-        ..Playing::default()
+    let search = SearchSettings {
+        times: 1,
+        limit: settings.limit,
+        guided: false,
+        jobs: settings.jobs,
+        watch: settings.watch,
     };
-    let mut found = None;
-    explore::explore(
-        0..settings.limit,
-        settings.jobs,
-        &playing,
-        |_| {},
-        |explored| {
-            if explored.failure().is_none() {
-                return ControlFlow::Continue(());
-            }
-            found = Some(explored.seed);
-            ControlFlow::Break(())
-        },
-    );
-    found
+    let seeds = Search::of(rule, search, |_| {}).seeds;
+    // The first search begins with seed 0.
+    seeds.first()?.map(|count| count - 1)
 }
 
 fn nearness(rule: Rule, seed: u64, settings: ReasonSettings) -> Result<Nearness, NotMeasured> {
@@ -143,7 +135,6 @@ fn nearness(rule: Rule, seed: u64, settings: ReasonSettings) -> Result<Nearness,
     };
     let mutant = options(Subject::from(rule));
     let (verdict, decided) = noted(&scenario, mutant)?;
-    let (right, right_decided) = noted(&scenario, options(Subject::default()))?;
     let curve = curve(
         &scenario,
         mutant,
@@ -163,9 +154,12 @@ fn nearness(rule: Rule, seed: u64, settings: ReasonSettings) -> Result<Nearness,
     let is_intercepted = !changed.is_empty();
     let origins = match is_intercepted {
         true => changed,
-        false => first_difference((&verdict, &decided), (&right, &right_decided))
-            .into_iter()
-            .collect(),
+        false => {
+            let right = noted(&scenario, options(Subject::default()))?;
+            first_difference((&verdict, &decided), (&right.0, &right.1))
+                .into_iter()
+                .collect()
+        }
     };
     measured(&verdict, &curve, &origins, is_intercepted)
 }
@@ -180,17 +174,13 @@ fn first_difference(
     (verdict, decided): (&Verdict, &[Decision]),
     (other, other_decided): (&Verdict, &[Decision]),
 ) -> Option<usize> {
-    let records = verdict.trace.records();
-    let same = |(one, other): (&_, &_)| one == other;
-    let record = records
-        .iter()
-        .zip(other.trace.records())
-        .position(|pair| !same(pair));
+    let record = verdict.trace.first_difference(&other.trace);
     let decision = decided
         .iter()
         .zip(other_decided)
         .find(|(one, other)| one.digest != other.digest)
         .map(|(decision, _)| decision.record);
+    let record = record.map(|difference| difference.index);
     record.into_iter().chain(decision).min()
 }
 
