@@ -168,7 +168,7 @@ impl Host {
                     report: self.reporter(),
                 };
                 let (frames, unwritten) = FrameQueue::new();
-                // The future of a task is copied several times until the task has it, and these are large.
+                // The future of a task is copied several times before the task starts, and these are large.
                 let abort = self.tasks.spawn(Box::pin(socket.run(url, token, unwritten)));
                 self.ingests.insert(link, IngestTask { frames, abort });
             }

@@ -69,7 +69,7 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
 
 /// Serves `router` on one connection until either side closes it.
 pub async fn serve_connection(stream: Box<dyn ByteStream>, router: Router) {
-    // The way in which a peer disconnects does not matter here; handlers notice the end of their own exchange.
+    // The way in which a peer disconnects does not matter here; each handler notices the end of its exchange.
     let _ = connection(stream, router).await;
 }
 

@@ -111,7 +111,7 @@ pub fn spawn(
         last_socket: 0,
         requests: WrapperRequests::default(),
     };
-    // The future of a task is copied several times until the task has it, and this one is large.
+    // The future of a task is copied several times before the task starts, and this one is large.
     tokio::spawn(Box::pin(host.run(first, commands)));
     SessionHandle { mailbox }
 }

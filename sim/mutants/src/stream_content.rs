@@ -121,7 +121,7 @@ impl Interceptor for ForgetsUpdates {
     }
 }
 
-/// Stores each version of a part in a row of its own; violates R9.27.
+/// Stores each version of a part in a new row; violates R9.27.
 pub struct KeepsEveryVersion;
 
 impl Interceptor for KeepsEveryVersion {

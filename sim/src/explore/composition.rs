@@ -71,7 +71,7 @@ pub(super) enum Move {
 }
 
 impl Composition {
-    /// Draws the values of a seed, for a server if there is one.
+    /// Draws the values of a seed. Those for a `server` need only what it offers.
     pub(super) fn draw(seed: u64, server: Option<Server>) -> Self {
         let offers = |capability| server.is_none_or(|server| server.offers.contains(&capability));
         let streams = Streams::new(seed);

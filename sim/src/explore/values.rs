@@ -1,6 +1,6 @@
-//! Values of sessions and messages that vary between runs, and requests that nobody may make.
+//! Values of sessions and messages that vary between runs, and requests that no client may make.
 //!
-//! They have a stream of randomness of their own, so that they change nothing else.
+//! They have a separate stream of randomness, so that they change nothing else.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

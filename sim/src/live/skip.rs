@@ -10,7 +10,7 @@ use turnstile_fault::Capability;
 pub enum Skip {
     /// The server lacks this capability.
     Capability(Capability),
-    /// The wrapper has no address of its own, so connections to it are not refused.
+    /// The wrapper shares its address with others, so connections to it are not refused.
     SharedAddress,
     /// The server's profile lacks this value, `name: value`.
     Profile(String),

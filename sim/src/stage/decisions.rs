@@ -50,7 +50,7 @@ pub(super) fn note(hooks: &mut Hooks, recorder: &Recorder) {
     }));
 }
 
-/// Passes everything to the interceptor of a mutant, if there is one, and compares.
+/// Passes everything to the interceptor of the mutant, and compares. The right server has none.
 struct Noting {
     mutant: Option<Arc<dyn Interceptor>>,
     recorder: Recorder,

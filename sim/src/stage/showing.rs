@@ -55,7 +55,7 @@ impl Client {
         }
     }
 
-    /// A token of a user, which a client keeps once it has it.
+    /// A token of a user. A client makes it once and keeps it.
     fn valid_user_token(&self, user: &str) -> String {
         let mut kept = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(token) = kept.get(user) {

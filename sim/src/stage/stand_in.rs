@@ -1,4 +1,4 @@
-//! A wrapper in a process of its own, in the place of the fake one.
+//! A wrapper in a separate process, in the place of the fake one.
 //!
 //! The party of the wrapper passes on what the process sends and receives, and observes it: requests of the server, ingests,
 //! and calls of the gateway. Its own connections to the server and to the gateway are those of every party, so faults of
@@ -36,7 +36,7 @@ const INGEST_URL: &str = "/session/ingestUrl";
 /// The place of its token.
 const TOKEN: &str = "/session/workerAuthToken";
 
-/// Where a wrapper in a process of its own is.
+/// Where a wrapper in a separate process is.
 #[derive(Debug, Clone)]
 pub struct StandIn {
     /// The authority at which the process listens.

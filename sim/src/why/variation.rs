@@ -1,4 +1,4 @@
-//! What follows a moment, drawn anew: other timings of the network, other steps, and often one more fault.
+//! Variations of what follows a moment: other timings of the network, other steps, and often one more fault.
 //!
 //! A failure is inevitable only if nothing avoids it. So each moment is followed by all [`Course`]s, some of which end at once
 //! what is under way, and by mixtures that are drawn. A step that waits at the moment waits no longer.
@@ -220,7 +220,7 @@ fn following(
     }
 }
 
-/// Some steps of the scenario of another seed, for messages of their own.
+/// Some steps of the scenario of another seed, with other names of messages.
 fn foreign(randomness: &Randomness) -> Vec<At<Step>> {
     let other = explore::scenario(u64::from_le_bytes(randomness.bytes()));
     let first = index(randomness, other.steps.len());

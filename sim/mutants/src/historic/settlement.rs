@@ -114,7 +114,7 @@ pub struct HeartbeatPostpones {
 }
 
 impl HeartbeatPostpones {
-    /// A heartbeat is output, so a stuck turn lives for ever.
+    /// A heartbeat is output, so a stuck turn never ends.
     pub const NO_OUTPUT: Self = Self {
         deadline: "noOutput",
         by: |profile| profile.no_output_timeout,
