@@ -123,6 +123,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_written_as_it_was_read() {
+        for number in ["51.248178375505404", "1.7976931348623157e+308", "-0.0", "9007199254740993"] {
+            assert_eq!(read(number).to_string(), number);
+        }
+    }
+
+    #[test]
     fn the_error_names_the_limit() {
         let error = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(error("[1e400]"), "a number is out of range");
