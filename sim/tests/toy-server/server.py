@@ -2,7 +2,7 @@
 """To try Turnstile on: `turnstile explain ci` finds the bugs. Usage: server.py PORT WRAPPER_URL, where `{session}` in the URL
 stands for the id of a session. The secrets are in TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
 """
-import base64, contextlib, hashlib, hmac, http.client, json, os, secrets, select, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
+import base64, contextlib, hashlib, hmac, http.client, json, os, queue, secrets, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, WRAPPER = int(sys.argv[1]), sys.argv[2]
@@ -48,6 +48,7 @@ def start(function, *arguments, after=0):
     timer = threading.Timer(after, function, arguments)
     timer.daemon = True
     timer.start()
+    return timer
 
 
 def post(url, body, headers=None):
@@ -63,10 +64,10 @@ def post(url, body, headers=None):
 
 
 class Socket:
-    """The server's end of a WebSocket."""
+    """The server's end of a WebSocket. A thread of its own writes, so that a slow reader delays no other party."""
 
     def __init__(self, handler):
-        self.connection, self.file, self.out, self.lock = handler.connection, handler.rfile, handler.wfile, threading.Lock()
+        self.file, self.out, self.unsent = handler.rfile, handler.wfile, queue.SimpleQueue()
         key = handler.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         handler.send_response(101)
@@ -74,15 +75,17 @@ class Socket:
             handler.send_header(name, value)
         handler.end_headers()
         handler.close_connection = True
+        self.writer = start(self.write_all)
+
+    def write_all(self):
+        with contextlib.suppress(OSError, ValueError):
+            while data := self.unsent.get():
+                self.out.write(data)
 
     def write(self, opcode, data):
         size = len(data)
         length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 65536 else b"\x7f" + size.to_bytes(8, "big")
-        with contextlib.suppress(OSError, ValueError), self.lock:
-            if not select.select([], [self.connection], [], 1)[1]:  # A client that reads too slowly has to come again.
-                return self.connection.shutdown(2)
-            self.out.write(bytes([128 | opcode]) + length + data)
-            self.out.flush()
+        self.unsent.put(bytes([128 | opcode]) + length + data)
 
     def send(self, value):
         self.write(1, json.dumps(value).encode())
@@ -92,21 +95,23 @@ class Socket:
 
     def frames(self):
         """Yields texts until the socket ends."""
-        with contextlib.suppress(OSError):
+        try:
             while len(head := self.file.read(2)) == 2:
                 size = head[1] & 127
-                if size > 125:
-                    size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
-                mask, data = (self.file.read(4) * (size // 4 + 1))[:size], self.file.read(size)
-                if len(data) < size:
-                    return
-                data = (int.from_bytes(data, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
+                size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big") if size > 125 else size
+                mask, masked = (self.file.read(4) * (size // 4 + 1))[:size], self.file.read(size)
+                data = (int.from_bytes(masked, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
                 if head[0] & 15 == 8:
                     return self.write(8, data[:2])
                 if head[0] & 15 == 9:
                     self.write(10, data)
-                if head[0] & 15 == 1:
+                if head[0] & 15 == 1 and len(masked) == size:
                     yield data
+        except OSError:
+            return
+        finally:
+            self.unsent.put(b"")
+            self.writer.join(1)
 
 
 class Session:
@@ -158,15 +163,13 @@ class Session:
             self.emit("cloud.message.queued", {"messageId": key, "content": prompt, "delivery": "queued"})
             if not self.draining:
                 self.draining = True
-                start(self.deliver_all)
+                start(self.deliver_all, after=1)
         accepted = known["state"] == "accepted"
         return {"messageId": known["id"], "delivery": "sent" if accepted else "queued", **({"wrapperRunId": known["run"]} if accepted else {})}
 
     def deliver_all(self):
-        delay = 1
-        while delay:
+        while delay := self.deliver_first():
             time.sleep(delay)
-            delay = self.deliver_first()
 
     def deliver_first(self):
         """Delivers the first queued message; returns the pause before the next delivery, 0 if nothing is queued."""
