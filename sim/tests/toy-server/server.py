@@ -122,7 +122,7 @@ class Session:
         self.target = (given.get("options") or {}).get("callbackTarget")
         self.kilo, self.messages, self.events, self.rows = "ses_" + secrets.token_hex(13), {}, {}, {}
         self.streams, self.sockets, self.run, self.generation, self.ready = [], [], None, 0, False
-        self.batch, self.idle, self.draining, self.last_id, self.initiated, self.changes = [], True, False, 0, None, 1
+        self.batch, self.idle, self.draining, self.delivering, self.last_id, self.initiated, self.changes = [], True, False, None, 0, None, 1
         self.branch, self.changed, self.prepared, self.opened, self.shown = self.repository.get("branch"), now(), None, 0, "ready"
 
     def emit(self, kind, data, entity=None, keep=True):
@@ -178,11 +178,12 @@ class Session:
             if head and not self.run:
                 self.generation += 1
                 self.run = {"wrapperRunId": "wr_" + secrets.token_hex(16), "wrapperGeneration": self.generation, "wrapperConnectionId": str(uuid.uuid4())}
-            run = self.run
+            run, self.delivering = self.run, head
             if head and not self.ready:
                 self.prepare("sandbox_starting")
         code = self.deliver(head, run) if head else None
         with self.lock:
+            self.delivering = None
             if head and not code and head["state"] == "queued" and self.run is run:
                 self.accept(head)
                 self.watch_sockets(run)
@@ -268,15 +269,14 @@ class Session:
         self.emit(kind, data, keep=kind in ("complete", "interrupted", "error", "autocommit_started", "autocommit_completed"))
         if kind.startswith("autocommit"):
             self.status("ready") if kind.endswith("completed") else self.status("finalizing", step="committing", message="committing")
-        ends = {"complete": ("failed", "idle_reconciliation", "missing_assistant_reply"), "interrupted": ("interrupted", "interrupt", "interrupted")}
-        ends["error"] = ("failed", "wrapper_failure", "wrapper_error")
+        ends = {"complete": ("failed", "idle_reconciliation", "missing_assistant_reply"), "interrupted": ("interrupted", "interrupt", "interrupted"), "error": ("failed", "wrapper_failure", "wrapper_error")}
         if kind not in ends or kind == "error" and not data["fatal"]:
             return
         self.branch = data.get("currentBranch", self.branch) if kind == "complete" else self.branch
         (state, source, reason), text = ends[kind], str(data.get("error") or data.get("reason") or "The wrapper stopped")
         for message in self.of("accepted"):
             self.end(message, state, source, text, reason)
-        self.run = None
+        self.run = self.run if kind == "complete" and self.delivering else None  # It may be older than a delivery to the run.
         self.finalize(True)
         if kind == "error":
             self.status("error", message=text)
