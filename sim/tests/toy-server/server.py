@@ -2,7 +2,7 @@
 """To try Turnstile on: `turnstile explain ci` finds the bugs. Usage: server.py PORT WRAPPER_URL, where `{session}` in the URL
 stands for the id of a session. The secrets are in TURNSTILE_TARGET_API_SECRET and TURNSTILE_TARGET_TICKET_SECRET.
 """
-import base64, contextlib, hashlib, hmac, http.client, json, os, secrets, select, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
+import base64, contextlib, hashlib, hmac, http.client, json, os, queue, secrets, string, sys, threading, time, urllib.error, urllib.parse, urllib.request, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, WRAPPER = int(sys.argv[1]), sys.argv[2]
@@ -48,6 +48,7 @@ def start(function, *arguments, after=0):
     timer = threading.Timer(after, function, arguments)
     timer.daemon = True
     timer.start()
+    return timer
 
 
 def post(url, body, headers=None):
@@ -63,10 +64,10 @@ def post(url, body, headers=None):
 
 
 class Socket:
-    """The server's end of a WebSocket."""
+    """The server's end of a WebSocket. A thread of its own writes, so that a slow reader delays no other party."""
 
     def __init__(self, handler):
-        self.connection, self.file, self.out, self.lock = handler.connection, handler.rfile, handler.wfile, threading.Lock()
+        self.file, self.out, self.unsent = handler.rfile, handler.wfile, queue.SimpleQueue()
         key = handler.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         handler.send_response(101)
@@ -74,15 +75,17 @@ class Socket:
             handler.send_header(name, value)
         handler.end_headers()
         handler.close_connection = True
+        self.writer = start(self.write_all)
+
+    def write_all(self):
+        with contextlib.suppress(OSError, ValueError):
+            while data := self.unsent.get():
+                self.out.write(data)
 
     def write(self, opcode, data):
         size = len(data)
         length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 65536 else b"\x7f" + size.to_bytes(8, "big")
-        with contextlib.suppress(OSError, ValueError), self.lock:
-            if not select.select([], [self.connection], [], 1)[1]:  # A client that reads too slowly has to come again.
-                return self.connection.shutdown(2)
-            self.out.write(bytes([128 | opcode]) + length + data)
-            self.out.flush()
+        self.unsent.put(bytes([128 | opcode]) + length + data)
 
     def send(self, value):
         self.write(1, json.dumps(value).encode())
@@ -92,21 +95,23 @@ class Socket:
 
     def frames(self):
         """Yields texts until the socket ends."""
-        with contextlib.suppress(OSError):
+        try:
             while len(head := self.file.read(2)) == 2:
                 size = head[1] & 127
-                if size > 125:
-                    size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
-                mask, data = (self.file.read(4) * (size // 4 + 1))[:size], self.file.read(size)
-                if len(data) < size:
-                    return
-                data = (int.from_bytes(data, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
+                size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big") if size > 125 else size
+                mask, masked = (self.file.read(4) * (size // 4 + 1))[:size], self.file.read(size)
+                data = (int.from_bytes(masked, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
                 if head[0] & 15 == 8:
                     return self.write(8, data[:2])
                 if head[0] & 15 == 9:
                     self.write(10, data)
-                if head[0] & 15 == 1:
+                if head[0] & 15 == 1 and len(masked) == size:
                     yield data
+        except OSError:
+            return
+        finally:
+            self.unsent.put(b"")
+            self.writer.join(1)
 
 
 class Session:
@@ -117,7 +122,7 @@ class Session:
         self.target = (given.get("options") or {}).get("callbackTarget")
         self.kilo, self.messages, self.events, self.rows = "ses_" + secrets.token_hex(13), {}, {}, {}
         self.streams, self.sockets, self.run, self.generation, self.ready = [], [], None, 0, False
-        self.batch, self.idle, self.draining, self.last_id, self.initiated, self.changes = [], True, False, 0, None, 1
+        self.batch, self.idle, self.draining, self.delivering, self.last_id, self.initiated, self.changes = [], True, False, None, 0, None, 1
         self.branch, self.changed, self.prepared, self.opened, self.shown = self.repository.get("branch"), now(), None, 0, "ready"
 
     def emit(self, kind, data, entity=None, keep=True):
@@ -158,15 +163,13 @@ class Session:
             self.emit("cloud.message.queued", {"messageId": key, "content": prompt, "delivery": "queued"})
             if not self.draining:
                 self.draining = True
-                start(self.deliver_all)
+                start(self.deliver_all, after=1)
         accepted = known["state"] == "accepted"
         return {"messageId": known["id"], "delivery": "sent" if accepted else "queued", **({"wrapperRunId": known["run"]} if accepted else {})}
 
     def deliver_all(self):
-        delay = 1
-        while delay:
+        while delay := self.deliver_first():
             time.sleep(delay)
-            delay = self.deliver_first()
 
     def deliver_first(self):
         """Delivers the first queued message; returns the pause before the next delivery, 0 if nothing is queued."""
@@ -175,11 +178,12 @@ class Session:
             if head and not self.run:
                 self.generation += 1
                 self.run = {"wrapperRunId": "wr_" + secrets.token_hex(16), "wrapperGeneration": self.generation, "wrapperConnectionId": str(uuid.uuid4())}
-            run = self.run
+            run, self.delivering = self.run, head
             if head and not self.ready:
                 self.prepare("sandbox_starting")
         code = self.deliver(head, run) if head else None
         with self.lock:
+            self.delivering = None
             if head and not code and head["state"] == "queued" and self.run is run:
                 self.accept(head)
                 self.watch_sockets(run)
@@ -265,15 +269,14 @@ class Session:
         self.emit(kind, data, keep=kind in ("complete", "interrupted", "error", "autocommit_started", "autocommit_completed"))
         if kind.startswith("autocommit"):
             self.status("ready") if kind.endswith("completed") else self.status("finalizing", step="committing", message="committing")
-        ends = {"complete": ("failed", "idle_reconciliation", "missing_assistant_reply"), "interrupted": ("interrupted", "interrupt", "interrupted")}
-        ends["error"] = ("failed", "wrapper_failure", "wrapper_error")
+        ends = {"complete": ("failed", "idle_reconciliation", "missing_assistant_reply"), "interrupted": ("interrupted", "interrupt", "interrupted"), "error": ("failed", "wrapper_failure", "wrapper_error")}
         if kind not in ends or kind == "error" and not data["fatal"]:
             return
         self.branch = data.get("currentBranch", self.branch) if kind == "complete" else self.branch
         (state, source, reason), text = ends[kind], str(data.get("error") or data.get("reason") or "The wrapper stopped")
         for message in self.of("accepted"):
             self.end(message, state, source, text, reason)
-        self.run = None
+        self.run = self.run if kind == "complete" and self.delivering else None  # It may be older than a delivery to the run.
         self.finalize(True)
         if kind == "error":
             self.status("error", message=text)
