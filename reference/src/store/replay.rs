@@ -56,7 +56,8 @@ impl PartialEq for StoredData {
     }
 }
 
-/// A snapshot of the kept events of a session. Later writes do not affect it.
+/// A snapshot of the kept events of a session. Later writes do not affect it, but after an I/O error the store closes its
+/// medium, and then the snapshot cannot be read any more.
 pub struct Replay {
     rows: Box<dyn EventRows>,
     session: SessionId,

@@ -10,7 +10,7 @@ mod tables;
 mod tests;
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use redb::StorageBackend;
 use serde_json::Value;
@@ -39,6 +39,8 @@ pub(super) struct Journal {
 struct Opened {
     file: JournalFile,
     tables: Tables,
+    /// Snapshots refer to it, to see whether the journal is still open.
+    is_open: Arc<()>,
 }
 
 impl Journal {
@@ -54,7 +56,12 @@ impl Journal {
         let open = move || {
             let mut tables = Tables::default();
             let file = JournalFile::open(Box::new(backend()?), |entry| tables.apply(entry))?;
-            Ok(Opened { file, tables })
+            let is_open = Arc::default();
+            Ok(Opened {
+                file,
+                tables,
+                is_open,
+            })
         };
         let opened = Mutex::new(Some(open()?));
         Ok(Self {
@@ -88,7 +95,7 @@ impl Journal {
         &self,
         change: impl FnOnce(&Tables, &mut Changes) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let (value, failure) = self.with(|Opened { file, tables }| {
+        let (value, failure) = self.with(|Opened { file, tables, .. }| {
             let mut changes = Changes::new();
             let value = change(tables, &mut changes)?;
             let Some(entry) = changes.entry() else {
@@ -167,11 +174,15 @@ impl Storage for Journal {
     }
 
     fn replay(&self, session: &SessionId) -> Result<Replay, StoreError> {
-        self.read(|tables| {
+        self.with(|Opened { tables, is_open, .. }| {
             let within = tables::within(session.as_str(), &[]);
             let rows = tables.beginning_with(Table::Events, &within);
             let rows = rows.filter_map(|(id, event)| Some((tables::number_of(id)?, event.clone())));
-            let snapshot = Snapshot(rows.collect());
+            let has_any = !tables.rows(Table::Events).is_empty();
+            let snapshot = Snapshot {
+                rows: rows.collect(),
+                journal: has_any.then(|| Arc::downgrade(is_open)),
+            };
             Ok(Replay::new(session.clone(), Box::new(snapshot)))
         })
     }
@@ -335,8 +346,16 @@ fn read_rows<T: Row>(
     rows.map(|(_, row)| T::from_row(row, owner)).collect()
 }
 
-/// The events of a session at one time, by id.
-struct Snapshot(Vec<(u64, Content)>);
+/// The events of a session at one time.
+///
+/// It can be read while its journal is open. A database that was closed after an I/O error reads no page for the snapshots
+/// that it gave before, although they are cached.
+struct Snapshot {
+    /// By id.
+    rows: Vec<(u64, Content)>,
+    /// `None` if no session has events: a database reads no page of an empty table.
+    journal: Option<Weak<()>>,
+}
 
 impl EventRows for Snapshot {
     fn each(
@@ -346,8 +365,12 @@ impl EventRows for Snapshot {
         up_to: u64,
         take: &mut dyn FnMut(&[u8]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let from = self.0.partition_point(|(id, _)| *id <= after);
-        let rows = self.0[from..].iter().take_while(|(id, _)| *id <= up_to);
+        let is_closed = |journal: &Weak<()>| journal.strong_count() == 0;
+        if self.journal.as_ref().is_some_and(is_closed) {
+            return Err(io::Error::other("the journal was closed").into());
+        }
+        let from = self.rows.partition_point(|(id, _)| *id <= after);
+        let rows = self.rows[from..].iter().take_while(|(id, _)| *id <= up_to);
         for (_, row) in rows {
             if !take(row)? {
                 break;

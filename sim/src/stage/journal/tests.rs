@@ -13,7 +13,7 @@ use turnstile_reference::model::metadata::Metadata;
 use turnstile_reference::session::commit::Commit;
 use turnstile_reference::session::events::{Event, EventRow};
 use turnstile_reference::session::{CalendarMove, Core};
-use turnstile_reference::store::{SessionKey, Storage, Store, StoredJob};
+use turnstile_reference::store::{Replay, SessionKey, Storage, Store, StoredJob};
 
 use super::Journal;
 
@@ -105,6 +105,8 @@ enum Happening {
     UpdateJob(u64, u32),
     RemoveJob(u64),
     ForgetRemoved(u8, i64),
+    /// A client begins to read the events of a session, and is not done.
+    Replayed(u8),
     Faulty(Fault),
     Healed,
     /// The process dies, and what it wrote is there.
@@ -221,6 +223,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (1..4_u64, any::<u32>()).prop_map(|(number, version)| Happening::UpdateJob(number, version)),
         1 => (1..4_u64).prop_map(Happening::RemoveJob),
         1 => (0..SESSIONS, 20_000..20_003_i64).prop_map(|(session, day)| Happening::ForgetRemoved(session, day)),
+        2 => (0..SESSIONS).prop_map(Happening::Replayed),
         1 => Just(Happening::Faulty(Fault::Writes)),
         1 => Just(Happening::Faulty(Fault::Syncs)),
         3 => Just(Happening::Healed),
@@ -283,10 +286,14 @@ fn content(store: &dyn Storage) -> BTreeMap<String, String> {
         });
         content.insert(format!("session {session}"), answer(stored));
         let replay = store.replay(&id(session));
-        let events = replay.and_then(|replay| replay.events(1, 7, 200));
-        content.insert(format!("events {session}"), answer(events));
+        let events = replay.map_or_else(|_| "failed".to_owned(), |replay| some_events(&replay));
+        content.insert(format!("events {session}"), events);
     }
     content
+}
+
+fn some_events(replay: &Replay) -> String {
+    answer(replay.events(1, 7, 200))
 }
 
 /// A store on a disk, and how it is opened.
@@ -294,13 +301,26 @@ struct Bench<S> {
     disk: Disk,
     open: fn(Disk) -> Option<S>,
     store: Option<S>,
+    /// Snapshots that clients still read.
+    replays: Vec<Replay>,
 }
 
 impl<S: Storage> Bench<S> {
     fn new(open: fn(Disk) -> Option<S>) -> Self {
         let disk = Disk::default();
         let store = open(disk.clone());
-        Self { disk, open, store }
+        Self {
+            disk,
+            open,
+            store,
+            replays: Vec::new(),
+        }
+    }
+
+    /// Everything that can be read, now and from earlier snapshots.
+    fn content(&self) -> Option<(BTreeMap<String, String>, Vec<String>)> {
+        let store = self.store.as_ref()?;
+        Some((content(store), self.replays.iter().map(some_events).collect()))
     }
 
     /// Lets something happen. Returns what the caller of the store learns.
@@ -325,6 +345,15 @@ impl<S: Storage> Bench<S> {
                 });
                 self.store = (self.open)(self.disk.clone());
             }
+            Happening::Replayed(session) => {
+                let replay = self
+                    .store
+                    .as_ref()
+                    .and_then(|store| store.replay(&id(*session)).ok());
+                let is_there = replay.is_some();
+                self.replays.extend(replay);
+                return is_there.to_string();
+            }
             change => {
                 return self
                     .store
@@ -344,7 +373,11 @@ fn changed(store: &dyn Storage, change: &Happening) -> String {
         Happening::UpdateJob(number, version) => answer(store.update_job(*number, &job(*version))),
         Happening::RemoveJob(number) => answer(store.remove_job(*number)),
         Happening::ForgetRemoved(session, day) => answer(store.forget_removed(&key(*session), *day)),
-        Happening::Faulty(_) | Happening::Healed | Happening::Killed | Happening::PowerLost => String::new(),
+        Happening::Replayed(_)
+        | Happening::Faulty(_)
+        | Happening::Healed
+        | Happening::Killed
+        | Happening::PowerLost => String::new(),
     }
 }
 
@@ -360,10 +393,8 @@ proptest! {
         for happening in &happenings {
             let outcome = journal.happens(happening);
             prop_assert_eq!(outcome, database.happens(happening), "{:?}", happening);
-            if let (Some(journal), Some(database)) = (&journal.store, &database.store)
-                && !matches!(happening, Happening::Faulty(_))
-            {
-                prop_assert_eq!(content(journal), content(database), "after {:?}", happening);
+            if !matches!(happening, Happening::Faulty(_)) && journal.store.is_some() && database.store.is_some() {
+                prop_assert_eq!(journal.content(), database.content(), "after {:?}", happening);
             }
         }
     }
@@ -411,4 +442,54 @@ fn a_change_whose_sync_failed_counts_if_it_was_written() {
     assert!(store.add_job(&job(2)).is_err());
     disk.with(|platter| platter.fault = None);
     assert_eq!(store.jobs().unwrap(), [(1, job(1))]);
+}
+
+/// Reads a snapshot before and after a change for which the disk has no room.
+fn snapshot_around_a_failure(store: &dyn Storage, disk: &Disk, session: u8) -> [bool; 2] {
+    let replay = store.replay(&id(session)).unwrap();
+    let reads = || replay.events(0, 1, 200).is_ok();
+    let before = reads();
+    disk.with(|platter| platter.fault = Some(Fault::Writes));
+    assert!(store.add_job(&job(1)).is_err());
+    disk.with(|platter| platter.fault = None);
+    // The store works again.
+    assert!(store.jobs().unwrap().is_empty());
+    [before, reads()]
+}
+
+#[test]
+fn a_snapshot_cannot_be_read_after_a_failure_of_its_store_unless_there_are_no_events_at_all() {
+    let with_an_event = Written {
+        session: 0,
+        metadata: true,
+        core: None,
+        messages: Vec::new(),
+        events: vec![(1, None)],
+        forgotten: Vec::new(),
+        calendar: None,
+        removal: false,
+        version: 1,
+    };
+    let journal = |disk: &Disk| -> Box<dyn Storage> {
+        let disk = disk.clone();
+        Box::new(Journal::open(move || Ok(disk.clone())).unwrap())
+    };
+    let database = |disk: &Disk| -> Box<dyn Storage> {
+        let disk = disk.clone();
+        Box::new(Store::open(move || Ok(disk.clone())).unwrap())
+    };
+    for open in [&journal as &dyn Fn(&Disk) -> Box<dyn Storage>, &database] {
+        let disk = Disk::default();
+        let store = open(&disk);
+        assert_eq!(snapshot_around_a_failure(&*store, &disk, 0), [true, true]);
+        assert!(commit(&*store, &with_an_event));
+        // Also of a session that has none.
+        for session in [0, 1] {
+            assert_eq!(
+                snapshot_around_a_failure(&*store, &disk, session),
+                [true, false],
+                "{session}"
+            );
+        }
+    }
 }
