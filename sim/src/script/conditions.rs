@@ -18,7 +18,7 @@ impl Player<'_> {
     pub(super) fn wait_for(&mut self, wait: &Await, spot: Spot) -> Result<(), Halt> {
         let limit = *wait.within + self.latency_of(&wait.condition);
         let deadline = self.stage.world.now() + limit + self.stage.world.timing_tolerance();
-        let came_about = match &wait.condition {
+        let lateness = match &wait.condition {
             Condition::Gate(tag) => {
                 let tag = tag.to_string();
                 self.run_until_met(deadline, |view| view.is_parked(&tag))?
@@ -45,19 +45,24 @@ impl Player<'_> {
                 let mut quiet_at = clock_start + **lapse;
                 loop {
                     if quiet_at > deadline {
-                        break false;
+                        break None;
                     }
                     self.run_until(quiet_at, |_| false)?;
                     let last_seen = self.view.last_seen().max(asked_at);
                     let quiet_since = clock_start + (last_seen - asked_at);
                     if quiet_since + **lapse <= self.stage.world.now() {
-                        break true;
+                        break Some(Duration::ZERO);
                     }
                     quiet_at = quiet_since + **lapse;
                 }
             }
         };
-        if came_about {
+        if let Some(late) = lateness {
+            if !late.is_zero() {
+                let (limit, late) = (Lapse::from(limit), late.as_secs_f64());
+                let text = format!("what it awaits came {late:.3} s later than within {limit}");
+                self.warn_of_step(spot, text);
+            }
             return Ok(self.await_consequences()?);
         }
         let (message, text) = self.unmet_condition(&wait.condition);
@@ -66,25 +71,37 @@ impl Player<'_> {
     }
 
     /// Runs until `met`, or until the deadline. A machine that is late meanwhile puts the deadline off by as much.
+    ///
+    /// Returns how long after the deadline it was met: in real time a small lateness is no failure, as it is none for the
+    /// oracles. `None` if it was not met.
     fn run_until_met(
         &mut self,
         deadline: Timestamp,
         mut met: impl FnMut(&mut View) -> bool,
-    ) -> Result<bool, HarnessError> {
+    ) -> Result<Option<Duration>, HarnessError> {
         let first = self.stage.recorder.read(|trace| trace.records().len());
         let mut put_off = Duration::ZERO;
         loop {
-            if self.run_until(deadline + put_off, &mut met)? {
-                return Ok(true);
+            let until = deadline + put_off;
+            if self.run_until(until, &mut met)? {
+                return Ok(Some(Duration::ZERO));
             }
             let stalled = self
                 .stage
                 .recorder
                 .read(|trace| stalled(&trace.records()[first..]));
-            if stalled <= put_off {
-                return Ok(false);
+            if stalled > put_off {
+                put_off = stalled;
+                continue;
             }
-            put_off = stalled;
+            let warned = self.stage.context().warned_lateness();
+            if self.scenario.tolerant || warned.is_zero() {
+                return Ok(None);
+            }
+            let missed_at = self.elapsed();
+            let is_met = self.run_until(until + warned, &mut met)?;
+            let late = self.elapsed().saturating_sub(missed_at);
+            return Ok(is_met.then(|| late.max(Duration::from_micros(1))));
         }
     }
 

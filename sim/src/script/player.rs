@@ -355,18 +355,28 @@ impl<'a> Player<'a> {
 
     /// Whether something differed from the script so far.
     pub(super) fn has_failed(&self) -> bool {
-        !self.findings.is_empty()
+        let mut findings = self.findings.iter();
+        findings.any(|finding| finding.severity == Severity::Violation)
     }
 
     /// Adds a finding.
     pub(super) fn find(&mut self, rule: &str, message: Option<&str>, text: String) {
+        self.find_with(Severity::Violation, rule, message, text);
+    }
+
+    /// Adds a warning about a step.
+    pub(super) fn warn_of_step(&mut self, spot: Spot, text: String) {
+        self.find_with(Severity::Warning, &step_at(spot), None, text);
+    }
+
+    fn find_with(&mut self, severity: Severity, rule: &str, message: Option<&str>, text: String) {
         let finding = Finding {
             rule: rule.to_owned(),
             protocol: rules_of(self.scenario),
             at: self.elapsed(),
             message: message.map(str::to_owned),
             text,
-            severity: Severity::Violation,
+            severity,
         };
         self.findings.push(finding);
     }
@@ -374,10 +384,15 @@ impl<'a> Player<'a> {
     /// Adds a finding for a failed step. The result ends the steps.
     pub(super) fn fail_step(&mut self, spot: Spot, message: Option<&str>, text: String) -> Halt {
         if !self.scenario.tolerant {
-            self.find(&format!("step at line {}", spot.line), message, text);
+            self.find(&step_at(spot), message, text);
         }
         Halt::StepFailed
     }
+}
+
+/// The name of a step in findings.
+fn step_at(spot: Spot) -> String {
+    format!("step at line {}", spot.line)
 }
 
 /// Changes the last digit of an id.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use turnstile::live::{Live, Outcome};
 use turnstile::workers;
 use turnstile_fault::Capability;
+use turnstile_judge::oracle::Finding;
 use turnstile_judge::parties::Secrets;
 use turnstile_scenarios::Scenario;
 use turnstile_world::live::{ServerUnderTest, StartedServer};
@@ -104,6 +105,36 @@ expect:
     let findings = verdict.expect("the harness does not fail").findings;
     let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
     assert_eq!(rules, ["expectation at line 10"]);
+}
+
+#[test]
+fn a_step_that_waits_a_little_too_long_is_a_warning() {
+    let mut live = live();
+    live.patience = Duration::from_secs(30);
+    for (delay, is_warning) in [("10s", true), ("40s", false)] {
+        let script = format!(
+            "
+scenario: a slow wrapper gets its message
+about: It does, but later than the script waits for it.
+seam: turn
+steps:
+  - wrapper: {{ ready: {{ delay: {delay} }} }}
+  - start: {{ as: first, say: echo:one }}
+  - await: {{ message: first, is: sent, within: 5s }}
+"
+        );
+        let scenario =
+            Scenario::parse(&script, Path::new("late.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+        let Outcome::Played(verdict) = live.play(&scenario, 0) else {
+            panic!("the scenario must not be skipped");
+        };
+        let verdict = verdict.expect("the harness does not fail");
+        let is_of_step = |finding: &&Finding| finding.rule == "step at line 8";
+        let findings: Vec<_> = verdict.findings.iter().filter(is_of_step).collect();
+        let warnings: Vec<_> = verdict.warnings.iter().filter(is_of_step).collect();
+        assert_eq!(findings.is_empty(), is_warning, "{delay}: {findings:?}");
+        assert_eq!(warnings.is_empty(), !is_warning, "{delay}: {warnings:?}");
+    }
 }
 
 #[test]

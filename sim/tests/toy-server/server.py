@@ -80,7 +80,7 @@ class Socket:
     def write_all(self):
         with contextlib.suppress(OSError, ValueError):
             while data := self.unsent.get():
-                self.out.write(data)
+                self.out.write(data + b"".join(self.unsent.get() for _ in range(self.unsent.qsize() - 1)))
 
     def write(self, opcode, data):
         size = len(data)
@@ -276,7 +276,7 @@ class Session:
         (state, source, reason), text = ends[kind], str(data.get("error") or data.get("reason") or "The wrapper stopped")
         for message in self.of("accepted"):
             self.end(message, state, source, text, reason)
-        self.run = self.run if kind == "complete" and self.delivering else None  # It may be older than a delivery to the run.
+        self.run = self.run if kind == "complete" and self.delivering in self.of("queued") else None  # It may be older than a delivery to the run.
         self.finalize(True)
         if kind == "error":
             self.status("error", message=text)

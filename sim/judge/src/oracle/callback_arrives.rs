@@ -1,13 +1,14 @@
 //! A callback is requested until its receiver has accepted it or refused it permanently, or until the last attempt has
 //! failed (protocol §8).
 //!
-//! A callback that was never requested is reported by `one_callback`.
+//! A callback that was never requested is reported by `one_callback`. A play in real time may be over before the last
+//! attempt: a callback that may still be requested is a warning then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::history::{CallbackRequest, SessionHistory};
-use super::{Check, Finding, Moment, Oracle, secs};
+use super::{Check, Finding, Moment, Oracle, Severity, secs};
 use crate::rules::ids;
 
 pub(super) const ORACLE: Oracle = Oracle {
@@ -50,9 +51,42 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             requests.len(),
             secs(last.at)
         );
-        findings.push(ORACLE.finding_about(&ids(["R8.28", "R8.31"]), session.run.end, message, text));
+        let finding = ORACLE.finding_about(&ids(["R8.28", "R8.31"]), session.run.end, message, text);
+        findings.push(match time_left(session, since) {
+            None => finding,
+            Some(limit) => Finding {
+                severity: Severity::Warning,
+                text: format!(
+                    "{}; the play ended before {}, up to when it may be requested",
+                    finding.text,
+                    secs(limit)
+                ),
+                ..finding
+            },
+        });
     }
     findings
+}
+
+/// The time by which the last attempt of a callback has failed whose first one was not before `since`, if the play, in real
+/// time, ended before it. A request that is overdue is reported by `callback_times`.
+fn time_left(session: &SessionHistory, since: Duration) -> Option<Duration> {
+    let (run, profile) = (session.run, &session.run.context.profile);
+    let attempts = profile.callback_attempts.get();
+    let limit = last_attempt(session, since)
+        .saturating_add(profile.callback_latency)
+        .saturating_add(profile.callback_timeout.saturating_mul(attempts));
+    (run.context.in_real_time && run.end < limit).then_some(limit)
+}
+
+/// The earliest time of the last attempt of a callback whose first one was not before `since`.
+fn last_attempt(session: &SessionHistory, since: Duration) -> Duration {
+    let profile = &session.run.context.profile;
+    // Each delay is twice as long as the one before.
+    let all_delays = profile
+        .callback_retry_base
+        .saturating_mul(2_u32.saturating_pow(profile.callback_attempts.get() - 1) - 1);
+    since.saturating_add(all_delays)
 }
 
 /// Whether the queue may correctly have given up a callback whose first request was not before `since`, after these
@@ -64,16 +98,9 @@ pub(super) fn is_given_up(session: &SessionHistory, requests: &[&CallbackRequest
     let unreachable_until = session.run.faults.receiver_unreachable_until();
     let may_miss_some = unreachable_until.is_some_and(|until| until >= since);
     let last_seen = requests.iter().map(|request| request.at).max();
-    let profile = &session.run.context.profile;
-    let attempts = profile.callback_attempts.get();
-    // Each delay is twice as long as the one before.
-    let all_delays = profile
-        .callback_retry_base
-        .saturating_mul(2_u32.saturating_pow(attempts - 1) - 1);
-    let last_attempt = since.saturating_add(all_delays);
-    requests.len() >= attempts as usize
+    requests.len() >= session.run.context.profile.callback_attempts.get() as usize
         || requests.iter().any(|request| is_definite_refusal(request.status))
-        || may_miss_some && unreachable_until.max(last_seen) >= Some(last_attempt)
+        || may_miss_some && unreachable_until.max(last_seen) >= Some(last_attempt(session, since))
 }
 
 /// Whether the queue sends no further request after this answer.
@@ -83,11 +110,15 @@ fn is_definite_refusal(status: Option<u16>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
     use turnstile_fault::{Fault, Link, LinkEffect, Place};
+    use turnstile_profile::Profile;
 
     use super::ORACLE;
+    use crate::oracle::Severity;
     use crate::oracle::written::Writer;
     use crate::parties::{RECEIVER, SERVER};
 
@@ -143,6 +174,28 @@ mod tests {
                 writer.called_back("m1", json!({}), *answer);
             }
             assert_eq!(writer.judged(), rules, "{answers:?}");
+        }
+    }
+    #[test]
+    fn a_callback_whose_next_request_is_not_due_when_a_play_in_real_time_ends_is_a_warning() {
+        for (retry_base, in_real_time, severity) in [
+            (100_000, true, Severity::Warning),
+            (100_000, false, Severity::Violation),
+            (1, true, Severity::Violation),
+        ] {
+            let mut writer = Writer::with_callback("m1");
+            writer.judged_by(Profile {
+                callback_retry_base: Duration::from_secs(retry_base),
+                ..Profile::default()
+            });
+            if in_real_time {
+                writer.in_real_time(Duration::from_millis(150));
+            }
+            writer.turn("m1");
+            writer.called_back("m1", json!({}), 503);
+            let findings = writer.findings();
+            let mut about_callbacks = findings.iter().filter(|finding| finding.rule == ORACLE.name);
+            assert_eq!(about_callbacks.next().unwrap().severity, severity, "{findings:?}");
         }
     }
 }

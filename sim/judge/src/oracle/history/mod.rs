@@ -101,6 +101,18 @@ impl Default for RunContext {
     }
 }
 
+impl RunContext {
+    /// By how much an upper bound may be missed in real time before that is a violation, on a machine that is not late; zero
+    /// in simulated time.
+    pub fn warned_lateness(&self) -> Duration {
+        if self.in_real_time {
+            self.timing_tolerance * WARNED_TOLERANCES
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
 /// The content of a trace, sorted.
 #[derive(Debug, Default)]
 pub struct History {
@@ -373,14 +385,9 @@ impl History {
         self.time_error() + 4 * self.max_transit()
     }
 
-    /// By how much an upper bound may be missed in real time before that is a violation, on a machine that is not late; zero
-    /// in simulated time.
+    /// [`RunContext::warned_lateness`].
     pub fn warned_lateness(&self) -> Duration {
-        if self.context.in_real_time {
-            self.context.timing_tolerance * WARNED_TOLERANCES
-        } else {
-            Duration::ZERO
-        }
+        self.context.warned_lateness()
     }
 
     /// All sessions in the trace.
