@@ -4,9 +4,10 @@
 //!
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
-//!   moment of a scenario, [`why`] finds the moment at which a failure became inevitable, and [`live`] plays scenarios in real time against a server process. [`probe`] finds out what a
-//!   server can do. [`client`] judges clients and [`wrapper`] wrappers; [`role`] is what they share.
-//!   [`playground`] is a place to build clients, and [`openapi`] describes the procedures for them.
+//!   moment of a scenario, [`why`] finds the moment at which a failure became inevitable, which a [`curve`] shows, and [`live`]
+//!   plays scenarios in real time against a server process. [`probe`] finds out what a server can do. [`client`] judges
+//!   clients and [`wrapper`] wrappers; [`role`] is what they share. [`playground`] is a place to build clients, and
+//!   [`openapi`] describes the procedures for them.
 //! - [`baseline`] compares plays with expected failures, and [`standing`] is the result.
 //! - [`report`] presents results. [`recordings`] writes traces to files and cuts scripts from them.
 //! - [`coverage`] measures which parts of the protocol the scenarios cover, and
@@ -18,6 +19,7 @@
 pub mod baseline;
 pub mod client;
 pub mod coverage;
+pub mod curve;
 pub mod docs;
 pub mod explain;
 pub mod explore;

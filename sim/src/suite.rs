@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use turnstile_scenarios::{Entry, Scenario};
 
+use crate::curve::Curve;
 use crate::script::{self, HarnessError, Options, Verdict};
 use crate::standing::Standing;
 use crate::watch::{Abandoned, Monitor};
@@ -33,6 +34,8 @@ pub struct Played<'a> {
     pub wall: Duration,
     /// What a baseline says of it.
     pub standing: Standing,
+    /// From when on it was bound to fail, if that was looked for and found.
+    pub curve: Option<Curve>,
 }
 
 /// The outcome of a play.
@@ -54,6 +57,7 @@ impl<'a> Played<'a> {
             verdict,
             wall,
             standing: Standing::default(),
+            curve: None,
         }
     }
 

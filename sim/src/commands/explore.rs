@@ -17,6 +17,7 @@ use super::arguments::{
 };
 use super::clock::{date_and_time, now};
 use super::exit::{Exit, ignore_broken_pipe, print_error};
+use super::explanations::ExplanationArguments;
 use super::explore_live::{LiveSeed, explore_live};
 use super::guided::{GuidedArguments, write_script};
 use super::interruption::Interruption;
@@ -68,6 +69,8 @@ pub(crate) struct ExploreArguments {
     junit: Option<OutputFile>,
     #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     pages: PagesArguments,
+    #[command(flatten)]
+    explanations: ExplanationArguments,
     #[command(flatten, next_help_heading = REPORTER_OPTIONS)]
     shown: ShownArguments,
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
@@ -307,7 +310,7 @@ fn conclude(
         ..tally.finish(server, chosen.first, chosen.every, stopped_early, wall)
     };
     // Before the summary, because the reader of standard output may have stopped reading.
-    let are_written = write_files(arguments, &exploration, &mut junit, playing);
+    let are_written = write_files(arguments, &exploration, &mut junit, playing, interruption);
     let written = explore::write_exploration(&mut out, &exploration);
     let written = written.and_then(|()| write_not_played(&mut out, &skipped, cut));
     ignore_broken_pipe(error.map_or(written, Err))?;
@@ -334,6 +337,7 @@ fn write_files(
     exploration: &Exploration,
     junit: &mut SeedJunitReport,
     playing: &Playing,
+    interruption: Interruption,
 ) -> bool {
     let mut all = true;
     if let Some(file) = &arguments.json {
@@ -345,7 +349,9 @@ fn write_files(
     let (played, unit, passed) = (exploration.played, exploration.unit(), exploration.passed);
     let name = format!("{played} {unit}, {passed} passed");
     if let Some(pages) = arguments.pages.pages(&name, false) {
-        all &= write_pages(pages, exploration, playing, junit);
+        let jobs = arguments.jobs.simulated();
+        let explainer = arguments.explanations.explainer(jobs, interruption);
+        all &= write_pages(pages, exploration, playing, junit, explainer);
     }
     all
 }

@@ -9,7 +9,7 @@
 //! | `interruption` | Ctrl-C |
 //! | `clock` | the time of this machine |
 //! | `last_failed`, `watching` | what `run` plays again |
-//! | `pages`, `seed_pages` | `--report` |
+//! | `pages`, `seed_pages`, `explanations` | `--report`, and `--why` for it |
 //! | `guided` | `explore --guided` |
 //! | `output_file`, `report_files` | files that are written at the end, and the reports in them |
 //! | `reference_server` | the reference server as a process, for `run --live` and `soak`, and `server` itself |
@@ -36,6 +36,7 @@ pub(crate) mod coverage;
 pub(crate) mod docs;
 pub(crate) mod exit;
 pub(crate) mod explain;
+mod explanations;
 pub(crate) mod explore;
 mod explore_live;
 mod guided;

@@ -18,6 +18,7 @@ use super::arguments::{
 };
 use super::baseline::{BaselineArguments, Expectations};
 use super::exit::{Exit, print_error};
+use super::explanations::ExplanationArguments;
 use super::interruption::Interruption;
 use super::last_failed::LastFailed;
 use super::library::ScenarioArguments;
@@ -54,6 +55,8 @@ pub(crate) struct RunArguments {
     shown: ShownArguments,
     #[command(flatten)]
     reports: ReportArguments,
+    #[command(flatten)]
+    explanations: ExplanationArguments,
     #[command(flatten, next_help_heading = SERVER_OPTIONS)]
     servers: ServersArguments,
     #[command(flatten)]
@@ -227,15 +230,18 @@ impl Runner<'_> {
             Remembering::Failures,
         );
         let bar = reporting.bar();
+        let jobs = arguments.jobs.simulated();
+        let mut explainer = arguments.explanations.explainer(jobs, self.interruption);
         workers::in_order(
             arguments.shard.of(plays),
-            arguments.jobs.simulated(),
+            jobs,
             |play| played(self.expectations, play),
             |count| bar.set_position(count as u64),
-            |played| {
+            |mut played| {
                 if played.was_interrupted() {
                     return ControlFlow::Continue(());
                 }
+                explainer.explain(&mut played);
                 reporting.report(&Event::Played {
                     played: &played,
                     replay: &replay_of_play(&played.play),

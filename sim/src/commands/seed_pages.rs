@@ -12,6 +12,7 @@ use turnstile::watch::Watch;
 use turnstile_scenarios::{Entry, Scenario};
 
 use super::exit::print_error;
+use super::explanations::Explainer;
 use super::pages::Pages;
 
 /// Plays for a report are not interrupted: they are few, and the report is what is left of an interrupted run.
@@ -24,6 +25,7 @@ pub(crate) fn write_pages(
     exploration: &Exploration,
     playing: &Playing,
     junit: &mut SeedJunitReport,
+    mut explainer: Explainer,
 ) -> bool {
     for seed in exploration
         .clusters
@@ -53,10 +55,11 @@ pub(crate) fn write_pages(
             entry: &entry,
             options,
         };
-        let played = match verdict {
+        let mut played = match verdict {
             Some(verdict) => Played::new(play, Ok(verdict), Duration::ZERO),
             None => suite::play_timed(play),
         };
+        explainer.explain(&mut played);
         let replay = junit.replay(seed);
         let reported = pages.report.report(&Event::Played {
             played: &played,

@@ -4,8 +4,8 @@ use std::io::{self, BufWriter};
 use std::ops::ControlFlow;
 
 use clap::Args;
-use turnstile::report::{Document as _, Event, Mark, Reporter as _, TimelineReport, replay_of_play};
-use turnstile::script::Options;
+use turnstile::report::{Document as _, Event, Reporter as _, TimelineReport, replay_of_play};
+use turnstile::script::{Options, Verdict};
 use turnstile::suite::{self, Play, Played};
 use turnstile::watch::Watch;
 use turnstile::why::{Curve, Effort, NoCurve, curve, write_curve};
@@ -71,7 +71,7 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
         watch: Some(arguments.watch.watch(interruption)),
         ..Options::default()
     };
-    let played = suite::play_timed(Play {
+    let mut played = suite::play_timed(Play {
         entry: &entry,
         options,
     });
@@ -82,11 +82,6 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
             return Ok(interruption.exit(Exit::Harness));
         }
     };
-    // A check of every variation would double the time, and the play itself was checked.
-    let options = Options {
-        subject: subject.unchecked(),
-        ..options
-    };
     let effort = Effort {
         variations: arguments.variations,
         moments: arguments.moments as usize,
@@ -94,17 +89,16 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
     };
     let bar = progress_bar(effort.moments);
     let oracle = arguments.oracle.as_deref();
-    let drawn = curve(&entry.scenario, options, verdict, oracle, effort, |looked_at| {
+    let drawn = curve_of(&played.play, verdict, oracle, effort, interruption, |looked_at| {
         bar.set_position(looked_at as u64);
-        match interruption.is_asked_for() || Watch::has_too_many_abandoned() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
     });
     bar.finish_and_clear();
     interruption.begin_to_write();
     let exit = match drawn {
-        Ok(curve) => write(arguments, &curve, &played)?,
+        Ok(curve) => {
+            played.curve = Some(curve.clone());
+            write(arguments, &curve, &played)?
+        }
         Err(NoCurve::Interrupted) => Exit::Harness,
         Err(error) => {
             print_error(&format!("{}: {error}", arguments.source.source));
@@ -114,14 +108,35 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
     Ok(interruption.exit(exit))
 }
 
-/// Where the failure became inevitable, for the timeline.
-fn mark(curve: &Curve) -> Option<Mark> {
-    let jump = curve.jump.as_ref().filter(|jump| jump.is_clear);
-    jump.map(|jump| Mark {
-        at: jump.at,
-        title: "inevitable from here".to_owned(),
-        text: format!("{} fails almost always from here on", curve.rule),
-    })
+/// Draws the curve of the first violation of `oracle`, or else of any oracle, in the verdict of a play. Calls `progress` with
+/// the number of moments looked at.
+pub(crate) fn curve_of(
+    play: &Play,
+    verdict: &Verdict,
+    oracle: Option<&str>,
+    effort: Effort,
+    interruption: Interruption,
+    mut progress: impl FnMut(usize),
+) -> Result<Curve, NoCurve> {
+    // A check of every variation would double the time, and the play itself was checked.
+    let options = Options {
+        subject: play.options.subject.unchecked(),
+        ..play.options
+    };
+    curve(
+        &play.entry.scenario,
+        options,
+        verdict,
+        oracle,
+        effort,
+        |looked_at| {
+            progress(looked_at);
+            match interruption.is_asked_for() || Watch::has_too_many_abandoned() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        },
+    )
 }
 
 /// Writes what was asked for. That is success: a failure is what was to be explained.
@@ -134,7 +149,7 @@ fn write(arguments: &WhyArguments, curve: &Curve, played: &Played) -> io::Result
         });
     }
     if let Some(file) = &arguments.timeline {
-        let mut timeline = Box::new(TimelineReport::new(1).marking(mark(curve)));
+        let mut timeline = Box::new(TimelineReport::new(1));
         timeline.report(&Event::Played {
             played,
             replay: &replay_of_play(&played.play),

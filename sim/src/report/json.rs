@@ -15,6 +15,7 @@ use turnstile_scenarios::{Entry, Seam, Surface};
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
 use super::style::Status;
+use crate::curve::Curve;
 use crate::standing::Listing;
 use crate::suite::Played;
 
@@ -150,6 +151,10 @@ pub struct PlayReport {
     pub unknown: Vec<UnknownReport>,
     /// The error of the harness; null otherwise.
     pub error: Option<String>,
+    /// How likely one of the failures was from each moment on, as `turnstile why --json` writes it. Absent unless it was
+    /// looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Curve>,
 }
 
 /// A rule that was not judged.
@@ -319,6 +324,7 @@ impl PlayReport {
             warnings: reports(warnings.collect()),
             unknown: unknown.map(UnknownReport::from).collect(),
             error: played.verdict.as_ref().err().map(ToString::to_string),
+            why: played.curve.clone(),
         }
     }
 }

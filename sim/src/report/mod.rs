@@ -18,6 +18,7 @@
 //! | `picture` | the parts of a run that are drawn, independent of the format |
 //! | `source`, `packed` | the text of a scenario with its lines; large data of pages in a compact form |
 //! | `finding` | findings with the script's names for messages |
+//! | `mark` | the moment from which a failure was inevitable |
 //! | `replay` | the commands that replay a run |
 
 mod annotations;
@@ -26,6 +27,7 @@ pub(crate) mod finding;
 pub mod html;
 pub mod json;
 pub mod junit;
+mod mark;
 mod markdown;
 pub mod mermaid;
 mod packed;
@@ -55,7 +57,7 @@ pub use self::replay::{SeedReplay, program, replay_command, replay_in_real_time,
 pub use self::style::Status;
 pub use self::summary::Summary;
 pub use self::terminal::{FailureDetail, TerminalReporter, Verbosity};
-pub use self::timeline::{Mark, TimelineReport};
+pub use self::timeline::TimelineReport;
 pub use self::unclean::write_unclean;
 use crate::script::Verdict;
 use crate::suite::{Outcome, Play, Played};

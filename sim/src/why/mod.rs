@@ -18,15 +18,14 @@ mod variation;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
-use serde::Serialize;
 use turnstile_scenarios::Scenario;
 
 use self::moments::Instant;
 use self::search::Search;
 pub use self::terminal::write_curve;
 use self::variation::Variation;
+pub use crate::curve::{Curve, Jump, Moment};
 use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
 use crate::suite;
@@ -41,60 +40,6 @@ pub struct Effort {
     pub moments: usize,
     /// Number of threads.
     pub jobs: NonZeroUsize,
-}
-
-/// How likely a failure is from each of some moments on.
-#[derive(Debug, Serialize)]
-pub struct Curve {
-    /// The violated oracle.
-    pub rule: String,
-    /// The name of the affected message in the script, if the finding is about a message.
-    pub message: Option<String>,
-    /// What happened.
-    pub text: String,
-    /// Time of the finding since the start of the run.
-    #[serde(rename = "atUs", serialize_with = "microseconds")]
-    pub at: Duration,
-    /// The moments, in order of time.
-    pub moments: Vec<Moment>,
-    /// Where it became more likely than anywhere else; `None` if no moment made it more likely.
-    pub jump: Option<Jump>,
-}
-
-/// How likely a failure is if everything up to a moment is as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Moment {
-    /// Time since the start of the run.
-    #[serde(rename = "atUs", serialize_with = "microseconds")]
-    pub at: Duration,
-    /// The last event up to then.
-    pub event: String,
-    /// How many variations had the failure.
-    pub failed: u32,
-    /// How many variations had an outcome.
-    pub of: u32,
-}
-
-/// The rise that best divides the moments into those from which the failure is less likely and those from which it is more
-/// likely.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Jump {
-    /// The moment before, since the start of the run.
-    #[serde(rename = "afterUs", serialize_with = "microseconds")]
-    pub after: Duration,
-    /// The moment after it.
-    #[serde(rename = "atUs", serialize_with = "microseconds")]
-    pub at: Duration,
-    /// The events after the moment before, up to this one.
-    pub events: Vec<String>,
-    /// Whether the failure was almost certain from then on, and much less likely before.
-    #[serde(rename = "isClear")]
-    pub is_clear: bool,
-    /// Whether no other instant with events lies between the two moments.
-    #[serde(rename = "isNarrow")]
-    pub is_narrow: bool,
-    /// Index of the first of these events in the trace.
-    pub record: usize,
 }
 
 /// Why there is no curve.
@@ -119,17 +64,6 @@ pub enum NoCurve {
     /// The search was stopped before it looked at two moments.
     #[error("interrupted before there was a result")]
     Interrupted,
-}
-
-fn microseconds<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(at.as_micros()).unwrap_or(u64::MAX))
-}
-
-impl Moment {
-    /// The share of variations with the failure, from 0 to 1.
-    pub fn share(&self) -> f64 {
-        f64::from(self.failed) / f64::from(self.of.max(1))
-    }
 }
 
 /// Draws the curve of the first violation of `oracle`, or else of any oracle, in `verdict`, which is that of `scenario` played
@@ -188,6 +122,11 @@ pub fn curve(
         at: finding.at,
         jump,
     })
+}
+
+/// The violated oracle that [`curve`] explains unless another one is chosen; `None` if there is nothing to explain.
+pub fn explained_rule(verdict: &Verdict) -> Option<String> {
+    explained(verdict, None).ok().map(|finding| finding.rule)
 }
 
 /// The first violation of `oracle`, or else of any oracle.

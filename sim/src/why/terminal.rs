@@ -5,11 +5,9 @@ use std::io::{self, Write};
 use turnstile_judge::trace::render::seconds;
 use turnstile_scenarios::printable;
 
-use super::{Curve, Moment};
+use crate::curve::Curve;
 use crate::report::style::{BAD, QUIET};
 
-/// The length of a full bar.
-const WIDTH: u32 = 20;
 /// Most events of the jump that are shown.
 const EVENTS: usize = 8;
 
@@ -28,27 +26,22 @@ pub fn write_curve(out: &mut impl Write, curve: &Curve) -> io::Result<()> {
     writeln!(out, "  {}", printable(&curve.text))?;
     writeln!(out, "how often it fails if all is as it was up to …")?;
     for moment in &curve.moments {
-        let is_jump = curve.jump.as_ref().is_some_and(|jump| jump.at == moment.at);
-        let mark = if is_jump { "→" } else { " " };
+        let mark = if curve.rises_to(moment) { "→" } else { " " };
         writeln!(
             out,
             "{mark} {:>3} of {:<3} {} {QUIET}{}{QUIET:#}",
             moment.failed,
             moment.of,
-            bar(moment),
+            moment.bar(),
             printable(&moment.event)
         )?;
     }
+    let conclusion = curve.conclusion();
     let Some(jump) = &curve.jump else {
-        writeln!(out, "no moment made it more likely: it was so from the start")?;
+        writeln!(out, "{conclusion}")?;
         return out.flush();
     };
-    let verdict = match jump.is_clear {
-        true => "it became inevitable",
-        false => "it became likelier than elsewhere, but no moment stands out",
-    };
-    let (after, at) = (seconds(jump.after), seconds(jump.at));
-    writeln!(out, "after {after} s, up to {at} s, {verdict}:")?;
+    writeln!(out, "{conclusion}:")?;
     for event in jump.events.iter().take(EVENTS) {
         writeln!(out, "    {}", printable(event))?;
     }
@@ -56,11 +49,4 @@ pub fn write_curve(out: &mut impl Write, curve: &Curve) -> io::Result<()> {
         writeln!(out, "    {QUIET}and {more} more events{QUIET:#}")?;
     }
     out.flush()
-}
-
-/// A bar of a fixed width.
-fn bar(moment: &Moment) -> String {
-    let full = moment.failed * WIDTH / moment.of.max(1);
-    let (full, rest) = (full as usize, (WIDTH - full) as usize);
-    "█".repeat(full) + &"·".repeat(rest)
 }

@@ -1,14 +1,19 @@
 //! A failing store: the request is refused, nothing is stored, and the id can be used again once the disk works
-//! (R3.16).
+//! (R3.16). A play takes the same course with both stores.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use turnstile::script::{self, Options};
 use turnstile::stage::client::{Answer, Awaited, Client, Content};
 use turnstile::stage::identity::Login;
 use turnstile::stage::{Stage, StoreChoice, Subject};
+use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_fault::{DiskBehaviour, Fault, Place};
 use turnstile_judge::parties::SERVER;
+use turnstile_judge::trace::{Record, What};
+use turnstile_scenarios::Scenario;
 
 /// A stage with one client.
 struct Play {
@@ -102,4 +107,60 @@ fn a_message_that_cannot_be_stored_leaves_its_id_free_and_the_session_unchanged(
     let (status, body) = play.call("send", other).expect("there is an answer");
     assert_eq!(status, 200, "{body}");
     assert_eq!(body["result"]["data"]["delivery"], "queued");
+}
+
+/// The requests of the two clients arrive at the same instant: the session subscribes the stream, then fails to store the
+/// message, and then the stream begins to read its replay.
+const STREAM_BEFORE_A_FAILURE: &str = "
+scenario: a stream opens at the instant at which a commit fails
+about: The links are delayed, so that both requests take exactly as long.
+seam: crash
+steps:
+  - start: { as: first, say: idle }
+  - await: { message: first, is: completed }
+  - open: { client: desk }
+  - close: { client: desk }
+  - open: { client: phone }
+  - close: { client: phone }
+  - wait: 1s
+  - delay: { between: [desk, server], by: 99ms, for: 2s }
+  - delay: { between: [phone, server], by: 99ms, for: 2s }
+  - disk: full
+  - open: { client: desk }
+  - send: { as: refused, say: idle, client: phone, reply: { unawaited: true } }
+  - wait: 3s
+  - disk: works
+";
+
+#[test]
+fn a_stream_that_opens_as_a_commit_fails_ends_with_either_store() {
+    let scenario = Scenario::parse(STREAM_BEFORE_A_FAILURE, Path::new("stream.yaml"));
+    let scenario = scenario.expect("the script is valid");
+    let trace = |store| {
+        let options = Options {
+            subject: Subject::default().with_store(store),
+            ..Options::default()
+        };
+        script::play(&scenario, options).expect("the harness works").trace
+    };
+    let (journal, database) = (trace(StoreChoice::Journal), trace(StoreChoice::Database));
+    if let Some(difference) = journal.first_difference(&database) {
+        panic!("the stores differ: {difference}");
+    }
+    let records = journal.records().iter();
+    let of_desk = records.filter(|record| &*record.party == "desk");
+    let lost = |record: &&Record| {
+        matches!(
+            &record.what,
+            What::Observation(Observation::SocketClosed {
+                by: ClosedBy::Lost,
+                ..
+            })
+        )
+    };
+    assert_eq!(
+        of_desk.filter(lost).count(),
+        1,
+        "its replay cannot be read any more"
+    );
 }

@@ -1,4 +1,4 @@
-//! `turnstile why`: where a failure became inevitable, of a seed and of a script.
+//! `turnstile why`: where a failure became inevitable, of a seed and of a script; and the same in a report, with `--why`.
 
 use std::fs;
 
@@ -66,5 +66,42 @@ fn what_cannot_be_explained_is_a_usage_error() {
             "{arguments:?}: {}",
             stderr(&output)
         );
+    }
+}
+
+#[test]
+fn a_report_shows_the_moment_of_the_first_failure_of_each_kind() {
+    let folder = scratch("why-report");
+    let path = folder.to_str().expect("a path of this test is UTF-8");
+    let file = scratch("why-report.html");
+    let file = file.to_str().expect("a path of this test is UTF-8");
+    let script = "suite/callback/two-batches";
+    let plays = ["run", script, "--seed", "0..2", "-q", "--report", path, "--why=1"];
+    let seeds = ["explore", "--seeds", "0..1", "-q", "--report", file, "--why=1"];
+    for (arguments, pages) in [(&plays[..], folder.join("plays")), (&seeds, file.into())] {
+        let output = turnstile(&[arguments, &BREAKING].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let files = match pages.is_dir() {
+            true => fs::read_dir(pages)
+                .unwrap()
+                .map(|page| page.unwrap().path())
+                .collect(),
+            false => vec![pages],
+        };
+        let pages = files.iter().map(|file| fs::read_to_string(file).unwrap());
+        let with_moment = pages.filter(|page| page.contains("Moment of the failure"));
+        assert_eq!(with_moment.count(), 1, "{arguments:?}");
+    }
+    let report = fs::read_to_string(folder.join("report.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["plays"][0]["why"]["rule"], ORACLE);
+    assert!(report["plays"][1].get("why").is_none(), "it is of the same kind");
+
+    for refused in [
+        &["run", script, "--why"][..],
+        &["run", script, "--report", path, "--why", "--live"],
+    ] {
+        let output = turnstile(refused);
+        assert_eq!(output.status.code(), Some(2), "{refused:?}: {}", stderr(&output));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `play` | the page of one play |
+//! | `play`, `moment` | the page of one play, and the moment of its failure |
 //! | `index` | the list of plays, findings by kind, skipped scenarios, rules of the protocol |
 //! | `compare` | differences from an earlier report |
 //! | `prose` | texts of rules and findings as HTML |
@@ -13,6 +13,7 @@
 
 mod compare;
 mod index;
+mod moment;
 mod play;
 mod prose;
 

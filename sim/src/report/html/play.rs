@@ -6,7 +6,9 @@ use serde::Serialize;
 use turnstile_judge::rules::RuleId;
 use turnstile_scenarios::Surface;
 
+use super::moment::MomentView;
 use crate::report::finding::LabelledFinding;
+use crate::report::mark::Mark;
 use crate::report::packed::Packer;
 use crate::report::picture::Picture;
 use crate::report::sequence::{Row, rows};
@@ -50,6 +52,8 @@ pub(super) struct PlayPage {
     pub standing: Option<String>,
     /// The findings, each once, those of rules for all runs first.
     pub findings: Vec<FindingView>,
+    /// From when on the failure was inevitable, if that was looked for and found.
+    pub moment: Option<MomentView>,
     /// The rules of the protocol that failed steps and expectations check, without those of other findings.
     pub checked: Vec<RuleView>,
     pub warnings: Vec<FindingView>,
@@ -106,13 +110,19 @@ impl PlayPage {
         let scenario = &entry.scenario;
         let source = Source::of(entry);
         let verdict = played.verdict.as_ref().ok();
+        let mark = Mark::of(played);
+        let mark = mark.as_ref();
         let findings = verdict.into_iter().flat_map(LabelledFinding::by_cause);
         let findings: Vec<FindingView> = findings
-            .map(|(index, finding)| FindingView::of(index, &finding, &source))
+            .map(|(index, finding)| {
+                // A mark is listed among the findings of the timeline.
+                let is_after_mark = mark.is_some_and(|mark| mark.at < finding.at);
+                FindingView::of(index + usize::from(is_after_mark), &finding, &source)
+            })
             .collect();
         let heading = Heading::of(&played.play, replay);
         let (sequence, data, events) = verdict.map_or_else(Default::default, |verdict| {
-            drawn(verdict, &heading, &source, played, packer)
+            drawn(verdict, &heading, &source, played, mark, packer)
         });
         let number = |seconds: f64| format!("{seconds:.3}");
         Self {
@@ -142,6 +152,10 @@ impl PlayPage {
             file: entry.path.display().to_string(),
             source: source_lines(&source, &findings),
             has_data: !data.is_empty(),
+            moment: played
+                .curve
+                .as_ref()
+                .map(|curve| MomentView::of(curve, verdict, mark)),
             checked: checked(&findings),
             is_generated: source.is_generated,
             sequence,
@@ -186,6 +200,7 @@ fn drawn(
     heading: &Heading,
     source: &Source,
     played: &Played,
+    mark: Option<&Mark>,
     packer: &mut Packer,
 ) -> (Vec<Row>, String, usize) {
     let picture = Picture::of(verdict);
@@ -193,10 +208,11 @@ fn drawn(
         verdict,
         &picture,
         if verdict.findings.is_empty() { BRIEF } else { FULL },
+        mark,
     );
     let events = picture.events.len();
     let scenario = &played.play.entry.scenario;
-    let data = timeline::Data::to_pack(verdict, picture, heading, source, scenario);
+    let data = timeline::Data::to_pack(verdict, picture, heading, source, scenario).marking(mark);
     (sequence, packer.pack(&data), events)
 }
 

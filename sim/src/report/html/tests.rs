@@ -1,8 +1,10 @@
 //! Tests of the pages of a report.
 
 use std::fs;
+use std::time::Duration;
 
 use super::*;
+use crate::curve::{Curve, Jump, Moment};
 use crate::report::played::{add, entry, failed, played};
 
 const HOSTILE: &str = "</script><script>document.body.dataset.pwned=1</script><img src=x onerror=1>";
@@ -162,4 +164,73 @@ fn the_index_names_each_scenario_once_and_begins_with_the_plainest_failure() {
     assert_eq!(slugs, ["suite-turn-bad-legacy", "suite-turn-bad"]);
     let listed: Vec<_> = [0, 1, 2].map(|place| &index["plays"][place]["status"]).into();
     assert_eq!(listed, ["failed", "failed", "passed"]);
+}
+
+/// A curve whose jump is before every finding.
+fn curve(is_clear: bool) -> Curve {
+    let moment = |millis, failed, event: &str| Moment {
+        at: Duration::from_millis(millis),
+        event: event.to_owned(),
+        failed,
+        of: 4,
+    };
+    Curve {
+        rule: "some-rule".to_owned(),
+        message: Some("first".to_owned()),
+        text: "it happened".to_owned(),
+        at: Duration::from_secs(1),
+        moments: vec![moment(1, 0, "calm"), moment(2, 4, HOSTILE)],
+        jump: Some(Jump {
+            after: Duration::from_millis(1),
+            at: Duration::from_millis(2),
+            events: vec!["the cause".to_owned()],
+            is_clear,
+            is_narrow: true,
+            record: 1,
+        }),
+    }
+}
+
+#[test]
+fn a_page_shows_when_the_failure_became_inevitable() {
+    let bad = entry("- start: { as: first, say: idle }", "- callbacks: 7");
+    let page_with = |curve: Option<Curve>| {
+        let mut report = HtmlReport::default();
+        add(
+            &mut report,
+            Played {
+                curve,
+                ..played(&bad, 0)
+            },
+            "again",
+        );
+        let json = serde_json::to_value(&report.json).expect("it is plain data");
+        let folder = tempfile::tempdir().expect("a folder can be created");
+        report.write_folder(folder.path()).expect("it can be written");
+        let page = fs::read_to_string(folder.path().join("plays/suite-turn-some.html"));
+        (page.expect("it is written"), json["plays"][0].clone())
+    };
+    let (page, json) = page_with(Some(curve(true)));
+    for part in [
+        "<code>some-rule</code>, message first: <strong>after 0.001000 s, up to 0.002000 s, it became inevitable:",
+        "the cause",
+        "<i>0 of 4</i>",
+        "⚑ inevitable from here (0.002 s): some-rule fails almost always from here on",
+        "&amp;finding=0\">Show in the timeline",
+        "&amp;finding=1\">Show in the timeline",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("<img"), "events are escaped");
+    assert_eq!(json["why"]["jump"]["atUs"], 2000);
+
+    let (page, _) = page_with(Some(curve(false)));
+    assert!(page.contains("no moment stands out"));
+    assert!(
+        !page.contains('⚑') && !page.contains("finding=1"),
+        "there is no mark"
+    );
+
+    let (page, json) = page_with(None);
+    assert!(!page.contains("Moment of the failure") && json.get("why").is_none());
 }

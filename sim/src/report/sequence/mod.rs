@@ -21,6 +21,7 @@ use self::named::NamedTimes;
 pub(crate) use self::text::lines_up_to_finding;
 pub(super) use self::text::{Row, rows};
 use super::finding::LabelledFinding;
+use super::mark::Mark;
 use super::picture::Picture;
 use crate::script::Verdict;
 
@@ -218,6 +219,20 @@ impl<'a> Sequence<'a> {
             shape: Shape::Remark,
             text,
         });
+    }
+
+    /// Adds a line for a mark: after the events of its moment, before the findings of that time.
+    fn add_mark(&mut self, mark: &Mark) {
+        let is_later = |line: &Line| line.at > mark.at || line.at == mark.at && line.shape == Shape::Remark;
+        let place = self.lines.iter().position(is_later).unwrap_or(self.lines.len());
+        let Mark { at, title, text } = mark;
+        let line = Line {
+            weight: Weight::Always,
+            at: *at,
+            shape: Shape::Remark,
+            text: format!("⚑ {title} ({:.3} s): {text}", at.as_secs_f64()),
+        };
+        self.lines.insert(place, line);
     }
 
     /// The lanes of all lines, in order.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Line, Look, Sequence, Shape};
+use crate::report::mark::Mark;
 use crate::report::picture::Picture;
 use crate::script::Verdict;
 
@@ -24,10 +25,18 @@ pub(in crate::report) struct Row {
     pub is_lost: bool,
 }
 
-/// The essential events of the whole run with its findings, as about `limit` rows of a table.
-pub(in crate::report) fn rows(verdict: &Verdict, picture: &Picture, limit: usize) -> Vec<Row> {
+/// The essential events of the whole run with its findings and a mark, as about `limit` rows of a table.
+pub(in crate::report) fn rows(
+    verdict: &Verdict,
+    picture: &Picture,
+    limit: usize,
+    mark: Option<&Mark>,
+) -> Vec<Row> {
     let limit = limit + picture.lanes.names().len();
-    let sequence = Sequence::of(verdict, picture, limit);
+    let mut sequence = Sequence::of(verdict, picture, limit);
+    if let Some(mark) = mark {
+        sequence.add_mark(mark);
+    }
     let row = |line: &Line| {
         let is_remark = line.shape == Shape::Remark;
         Row {

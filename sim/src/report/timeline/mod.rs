@@ -21,7 +21,6 @@
 //! | `timeline.js` | the state of the view, keys, wheel and pointer |
 
 use std::io;
-use std::time::Duration;
 
 use serde::Serialize;
 use turnstile_events::world::WorldEvent;
@@ -31,6 +30,7 @@ use turnstile_scenarios::{Entry, Scenario};
 
 use super::event::{Document, Event, Reporter};
 use super::finding::LabelledFinding;
+use super::mark::Mark;
 use super::packed::{Beginning, Packer, packed};
 use super::picture::{
     ArrowKind, Event as PictureEvent, EventKind, Fate, FaultSpan, Lanes, Message, Picture, microseconds,
@@ -78,19 +78,7 @@ const PACKED_DATA: &str = "packed";
 #[derive(Debug)]
 pub struct TimelineReport {
     is_only_play: bool,
-    mark: Option<Mark>,
     page: Option<String>,
-}
-
-/// A mark at a moment of a run.
-#[derive(Debug, Clone)]
-pub struct Mark {
-    /// Time since the start of the run.
-    pub at: Duration,
-    /// A few words.
-    pub title: String,
-    /// What it means.
-    pub text: String,
 }
 
 impl TimelineReport {
@@ -98,15 +86,8 @@ impl TimelineReport {
     pub fn new(plays: usize) -> Self {
         Self {
             is_only_play: plays == 1,
-            mark: None,
             page: None,
         }
-    }
-
-    /// Lists a mark among the findings.
-    #[must_use]
-    pub fn marking(self, mark: Option<Mark>) -> Self {
-        Self { mark, ..self }
     }
 }
 
@@ -118,14 +99,9 @@ impl Reporter for TimelineReport {
         let Some(verdict) = worth_showing(played, self.is_only_play) else {
             return Ok(());
         };
-        let mark = self.mark.as_ref();
         let page = || {
-            marked_page(
-                verdict,
-                &Heading::of(&played.play, replay),
-                played.play.entry,
-                mark,
-            )
+            let heading = Heading::of(&played.play, replay);
+            marked_page(verdict, &heading, played.play.entry, Mark::of(played).as_ref())
         };
         self.page.get_or_insert_with(page);
         Ok(())
@@ -257,7 +233,7 @@ impl FindingData {
     /// A mark, which is listed among the findings.
     fn marking(mark: &Mark) -> Self {
         Self {
-            rule: mark.title.clone(),
+            rule: mark.title.to_owned(),
             protocol: Vec::new(),
             line: 0,
             at_us: microseconds(mark.at),
@@ -278,6 +254,13 @@ impl<'a> Data<'a> {
         scenario: &Scenario,
     ) -> Self {
         Self::of(verdict, picture, heading, source, scenario, is_long(verdict))
+    }
+
+    /// Lists a mark among the findings, after those of the same time.
+    pub fn marking(mut self, mark: Option<&Mark>) -> Self {
+        self.findings.extend(mark.map(FindingData::marking));
+        self.findings.sort_by_key(|finding| finding.at_us);
+        self
     }
 
     fn of(
@@ -344,11 +327,7 @@ pub fn page(verdict: &Verdict, heading: &Heading, entry: &Entry) -> String {
 fn marked_page(verdict: &Verdict, heading: &Heading, entry: &Entry, mark: Option<&Mark>) -> String {
     let source = Source::of(entry);
     let picture = Picture::of(verdict);
-    let mut data = Data::of(verdict, picture, heading, &source, &entry.scenario, true);
-    if let Some(mark) = mark {
-        data.findings.push(FindingData::marking(mark));
-        data.findings.sort_by_key(|finding| finding.at_us);
-    }
+    let data = Data::of(verdict, picture, heading, &source, &entry.scenario, true).marking(mark);
     if is_long(verdict) {
         let data = packed(&data);
         let begin = format!("turnstileData(document.getElementById(\"{PACKED_DATA}\").textContent);\n");

@@ -348,8 +348,8 @@ fn read_rows<T: Row>(
 
 /// The events of a session at one time.
 ///
-/// It can be read while its journal is open. A database that was closed after an I/O error reads no page for the snapshots
-/// that it gave before, although they are cached.
+/// It can be read while its journal is open: a database that is closed after an I/O error reads no page for the snapshots
+/// that it gave before.
 struct Snapshot {
     /// By id.
     rows: Vec<(u64, Content)>,
