@@ -72,6 +72,9 @@ fn prompt(call: &Call) -> Option<&Value> {
 /// The finding about an event that was shown as kept and that the log lacks or has changed.
 fn changed(seen: &SeenEvent, kept: Option<&StreamEvent>) -> Option<Finding> {
     let event = &seen.event;
+    if kept.is_some_and(|kept| kept.content == event.content && kept.data == event.data) {
+        return None;
+    }
     let (id, name) = (event.id, &event.name);
     let was_shown = format!("event {id} was shown to {} as {name}", seen.party);
     let text = match kept {

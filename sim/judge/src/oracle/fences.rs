@@ -108,9 +108,8 @@ impl Fences {
 
     /// The generation under which an event was sent; `None` if that is not certain.
     fn sender(&self, run_ends: &RunEnds, event: &StreamEvent) -> Option<u64> {
-        let is_it = |frame: &&WrapperFrame| {
-            frame.at <= event.at + self.time_error && frame.name == event.name && frame.data == event.data
-        };
+        let is_it =
+            |frame: &&WrapperFrame| frame.at <= event.at + self.time_error && frame.content == event.content;
         // Later generations began later, and earlier ones were replaced earlier.
         let begun = self
             .given_from

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::history::{StreamEvent, WrapperFrame};
 
+/// The names of these frames. Few frames have one, so the data of the others need not be read.
+const NAMES: [&str; 3] = ["complete", "interrupted", "error"];
+
 /// A frame that ends the run of its wrapper (R6.34).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunEnd<'a> {
@@ -25,7 +28,7 @@ pub(super) enum RunEnd<'a> {
 impl<'a> RunEnd<'a> {
     /// Reads a kept event.
     pub(super) fn of_event(event: &'a StreamEvent) -> Option<Self> {
-        if event.is_of_execution() {
+        if !NAMES.contains(&event.name.as_str()) || event.is_of_execution() {
             return None;
         }
         read(&event.name, &event.data)
@@ -33,6 +36,9 @@ impl<'a> RunEnd<'a> {
 
     /// Reads a frame as it was sent. `interrupted` may have no data (R5.53).
     pub(super) fn of_frame(frame: &'a WrapperFrame) -> Option<Self> {
+        if !NAMES.contains(&frame.name.as_str()) {
+            return None;
+        }
         match (frame.name.as_str(), &*frame.data) {
             ("interrupted", Value::Null) => Some(Self::Interrupted),
             (name, data) => read(name, data),

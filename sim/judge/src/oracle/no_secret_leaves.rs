@@ -3,13 +3,12 @@
 //! Secrets are the planted texts of scripts, the fields of inputs that carry secrets, and the tokens that the server
 //! issues to wrappers. The headers of a callback may contain them, and some places of a request to the wrapper (§5).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use memchr::memmem::Finder;
 use serde_json::Value;
 
-use super::history::{FrameData, History, StreamEvent};
+use super::history::{History, StreamEvent};
 use super::{Check, Finding, Moment, Oracle};
 use crate::rules::ids;
 
@@ -98,11 +97,9 @@ fn check(history: &History) -> Vec<Finding> {
 /// Findings about events of streams. A run has thousands of events, so their texts are first searched as one.
 fn events_with_secrets(history: &History, search: &mut Search) -> Vec<Finding> {
     // Many clients receive the same event, some of them several times.
-    let mut known: BTreeMap<(&str, u64, Duration), &FrameData> = BTreeMap::new();
-    let different = history.seen.iter().map(|seen| &seen.event).filter(|event| {
-        let last = known.insert((&event.session, event.id, event.at), &event.data);
-        last != Some(&event.data) || !event.others.is_empty()
-    });
+    let mut known = BTreeSet::new();
+    let seen = history.seen.iter().map(|seen| &seen.event);
+    let different = seen.filter(|event| known.insert(event.content) || !event.others.is_empty());
     if !search.finds_one_among(different.flat_map(values)) {
         return Vec::new();
     }

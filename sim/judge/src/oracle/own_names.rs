@@ -61,9 +61,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let is_shown = |seen: &&SeenEvent| {
         let event = &seen.event;
         let is_it = |frame: &WrapperFrame| {
-            frame.name == event.name
-                && frame.data == event.data
-                && frame.at <= event.at + session.run.time_error()
+            frame.content == event.content && frame.at <= event.at + session.run.time_error()
         };
         forged.iter().any(|sent| is_it(sent.frame)) && !may_be_genuine(session, event)
     };

@@ -74,7 +74,7 @@ impl PartialEq for Content<'_> {
 
 impl Eq for Content<'_> {}
 
-/// A total order of JSON values.
+/// A total order of JSON values. Lengths come first: most values differ in theirs, and then nothing else is compared.
 fn compare(one: &Value, other: &Value) -> Ordering {
     if std::ptr::eq(one, other) {
         return Ordering::Equal;
@@ -85,22 +85,29 @@ fn compare(one: &Value, other: &Value) -> Ordering {
             (Some(one), Some(other)) => one.total_cmp(&other),
             (one, other) => one.is_some().cmp(&other.is_some()),
         },
-        (Value::String(one), Value::String(other)) => one.cmp(other),
+        (Value::String(one), Value::String(other)) => {
+            let by_length = one.len().cmp(&other.len());
+            by_length.then_with(|| one.cmp(other))
+        }
         (Value::Array(one), Value::Array(other)) => {
-            let mut pairs = one.iter().zip(other).map(|(one, other)| compare(one, other));
-            let first = pairs.find(|order| order.is_ne());
-            first.unwrap_or_else(|| one.len().cmp(&other.len()))
+            let pairs = one.iter().zip(other).map(|(one, other)| compare(one, other));
+            let by_length = one.len().cmp(&other.len());
+            by_length.then_with(|| first_difference(pairs))
         }
         (Value::Object(one), Value::Object(other)) => {
-            let mut pairs = one.iter().zip(other).map(|((one, its), (other, others))| {
+            let pairs = one.iter().zip(other).map(|((one, its), (other, others))| {
                 let by_name = one.cmp(other);
                 by_name.then_with(|| compare(its, others))
             });
-            let first = pairs.find(|order| order.is_ne());
-            first.unwrap_or_else(|| one.len().cmp(&other.len()))
+            let by_length = one.len().cmp(&other.len());
+            by_length.then_with(|| first_difference(pairs))
         }
         _ => rank(one).cmp(&rank(other)),
     }
+}
+
+fn first_difference(mut orders: impl Iterator<Item = Ordering>) -> Ordering {
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 /// The place of a kind of value among the kinds.

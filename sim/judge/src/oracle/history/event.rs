@@ -8,9 +8,6 @@ use serde_json::{Map, Value};
 
 use super::data::FrameData;
 
-/// The fields of the envelope of every event.
-const ENVELOPE: [&str; 5] = ["eventId", "sessionId", "streamEventType", "timestamp", "data"];
-
 /// An event of a session's stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamEvent {
@@ -28,6 +25,8 @@ pub struct StreamEvent {
     pub at: Duration,
     /// The same by the server's clock.
     pub reported_at: Timestamp,
+    /// Whether it is a version of an entity, so that later versions overwrite its row.
+    is_upserted: bool,
     /// Further fields of its envelope. `sessionId` is among them only if it is another session, or null if it is absent.
     pub others: Map<String, Value>,
 }
@@ -79,20 +78,12 @@ impl StreamEvent {
 
     /// The entity that it is a version of, whose row later versions overwrite; `None` if its row never changes.
     pub fn entity(&self) -> Option<(&str, &str)> {
-        let (name, properties) = self.kilo()?;
-        match name {
-            "message.updated" => Some((properties["info"]["id"].as_str()?, "")),
-            "message.part.updated" => {
-                let part = &properties["part"];
-                Some((part["messageID"].as_str()?, part["id"].as_str()?))
-            }
-            _ => None,
-        }
+        entity(&self.name, &self.data).filter(|_| self.is_upserted)
     }
 
     /// Whether it is a version of an entity, so that later versions overwrite its row.
     pub fn is_upserted(&self) -> bool {
-        self.entity().is_some()
+        self.is_upserted
     }
 }
 
@@ -104,6 +95,19 @@ pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
     Some((data["event"].as_str()?, &data["properties"]))
 }
 
+/// The entity that an event is a version of.
+fn entity<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a str)> {
+    let (name, properties) = kilo(name, data)?;
+    match name {
+        "message.updated" => Some((properties["info"]["id"].as_str()?, "")),
+        "message.part.updated" => {
+            let part = &properties["part"];
+            Some((part["messageID"].as_str()?, part["id"].as_str()?))
+        }
+        _ => None,
+    }
+}
+
 /// Reads an event from a frame of a stream, whose content has the number `content`; `None` if the frame is none. `time_of`
 /// is the time since the beginning of the run at which the server's clock showed a time.
 pub(super) fn read_event(
@@ -113,26 +117,34 @@ pub(super) fn read_event(
     time_of: impl FnOnce(Timestamp) -> Duration,
 ) -> Option<StreamEvent> {
     let fields = frame.as_object()?;
-    let time: Timestamp = fields.get("timestamp")?.as_str()?.parse().ok()?;
-    let is_other = |name: &str| !ENVELOPE.contains(&name);
-    let mut others: Map<String, Value> = Map::new();
-    for (name, value) in fields {
-        let is_of_another = name == "sessionId" && value.as_str() != Some(session);
-        if is_other(name) || is_of_another {
-            others.insert(name.clone(), value.clone());
+    let (mut id, mut name, mut time, mut is_of_session) = (None, None, None, false);
+    let mut others = Map::new();
+    for (field, value) in fields {
+        match field.as_str() {
+            "eventId" => id = value.as_u64(),
+            "streamEventType" => name = value.as_str(),
+            "timestamp" => time = value.as_str(),
+            "data" => {}
+            "sessionId" if value.as_str() == Some(session) => is_of_session = true,
+            other => {
+                others.insert(other.to_owned(), value.clone());
+            }
         }
     }
-    if !fields.contains_key("sessionId") {
-        others.insert("sessionId".to_owned(), Value::Null);
+    if !is_of_session {
+        others.entry("sessionId").or_insert(Value::Null);
     }
+    let (name, data) = (name?, FrameData::of(frame));
+    let reported_at = time?.parse().ok()?;
     Some(StreamEvent {
         session: session.clone(),
-        id: fields.get("eventId")?.as_u64()?,
-        name: fields.get("streamEventType")?.as_str()?.to_owned(),
-        data: FrameData::of(frame),
+        id: id?,
+        name: name.to_owned(),
+        is_upserted: entity(name, &data).is_some(),
+        data,
         content,
-        at: time_of(time),
-        reported_at: time,
+        at: time_of(reported_at),
+        reported_at,
         others,
     })
 }

@@ -31,8 +31,8 @@ pub(super) struct Socket<'a> {
     pub opened_at: Duration,
     /// Time at which the wrapper noticed its end.
     pub closed_at: Option<Duration>,
-    /// Its frames, in order of sending.
-    frames: Vec<&'a WrapperFrame>,
+    /// Those of its frames that a server relays under a current fence, in order of sending.
+    relayable: Vec<&'a WrapperFrame>,
 }
 
 impl<'a> Spoken<'a> {
@@ -61,26 +61,23 @@ impl<'a> Spoken<'a> {
         (opened_at, closed_at): (Duration, Option<Duration>),
         frames: impl Iterator<Item = &'a WrapperFrame>,
     ) {
-        let frames = self.count(frames);
-        self.sockets.push(Socket {
-            host,
-            opened_at,
-            closed_at,
-            frames,
-        });
-    }
-
-    fn count(&mut self, frames: impl Iterator<Item = &'a WrapperFrame>) -> Vec<&'a WrapperFrame> {
-        let mut counted = Vec::new();
+        let mut relayable = Vec::new();
         for frame in frames {
             if frame.name.is_empty() {
                 self.unread += 1;
                 continue;
             }
             *self.times.entry(frame.content).or_default() += 1;
-            counted.push(frame);
+            if is_relayable(frame) {
+                relayable.push(frame);
+            }
         }
-        counted
+        self.sockets.push(Socket {
+            host,
+            opened_at,
+            closed_at,
+            relayable,
+        });
     }
 
     /// How often a content was sent, by its number.
@@ -92,8 +89,8 @@ impl<'a> Spoken<'a> {
 impl<'a> Socket<'a> {
     /// The frames since `since` that a server relays under a current fence.
     pub fn relayable_since(&self, since: Duration) -> impl Iterator<Item = &'a WrapperFrame> {
-        let frames = self.frames.iter().copied();
-        frames.filter(move |frame| frame.at >= since && is_relayable(frame))
+        let frames = self.relayable.iter().copied();
+        frames.filter(move |frame| frame.at >= since)
     }
 }
 

@@ -43,9 +43,12 @@ type Versions<'a> = BTreeMap<u64, Vec<Version<'a>>>;
 /// Whether the wrapper sent a version more often than any stream showed it, so that it may have replaced others unseen.
 fn was_sent_unshown(version: &StreamEvent, known: &[Version], session: &SessionHistory) -> bool {
     let frames = session.wrapper_frames().map(|(_, frame)| frame);
-    let sent = frames.filter(|frame| *frame.name == *version.name && frame.data == version.data);
+    let sent = frames.filter(|frame| frame.content == version.content);
     let mut shown = BTreeMap::<usize, usize>::new();
-    for known in known.iter().filter(|known| known.event.data == version.data) {
+    for known in known
+        .iter()
+        .filter(|known| known.event.content == version.content)
+    {
         *shown.entry(known.stream).or_default() += 1;
     }
     sent.count() > shown.into_values().max().unwrap_or_default()
@@ -127,13 +130,14 @@ fn versions<'a>(views: &[View<'a>]) -> Versions<'a> {
     versions
 }
 
-/// The versions that may be the last one of those, which have one time. A stream may end before it shows the last one.
-fn possibly_last<'a>(same_time: &[Version<'a>]) -> Vec<&'a Value> {
-    let shown: Vec<Vec<&Value>> = same_time
+/// The contents of the versions that may be the last one of those, which have one time. A stream may end before it shows
+/// the last one.
+fn possibly_last(same_time: &[Version]) -> Vec<usize> {
+    let shown: Vec<Vec<usize>> = same_time
         .chunk_by(|one, next| one.stream == next.stream)
-        .map(|versions| versions.iter().map(|version| &*version.event.data).collect())
+        .map(|versions| versions.iter().map(|version| version.event.content).collect())
         .collect();
-    let is_cut_short = |versions: &Vec<&Value>| {
+    let is_cut_short = |versions: &Vec<usize>| {
         shown
             .iter()
             .any(|other| other.len() > versions.len() && other.starts_with(versions))
@@ -257,11 +261,11 @@ impl<'a> View<'a> {
                 return false;
             };
             let before_last = known.partition_point(|version| version.event.at < last.event.at);
-            let is_it = |version: &Version| version.event.data == seen.event.data;
+            let is_it = |version: &Version| version.event.content == seen.event.content;
             known.iter().any(is_it)
                 && !was_sent_unshown(&seen.event, known, session)
                 && !later.iter().any(is_it)
-                && !possibly_last(&known[before_last..]).contains(&&*seen.event.data)
+                && !possibly_last(&known[before_last..]).contains(&seen.event.content)
         };
         self.replayed()
             .filter(is_stale)
@@ -287,10 +291,9 @@ impl<'a> View<'a> {
             let event = &seen.event;
             let is_same = replayed.get(&event.id).is_some_and(|replayed| *replayed == event);
             is_same && {
-                let mut known = session.wrapper_frames().map(|(_, frame)| frame);
-                let is_it = |name: &str, data: &Value| *name == event.name && *data == *event.data;
-                known.by_ref().any(|frame| is_it(&frame.name, &frame.data))
-                    && !known.any(|frame| is_it(&frame.name, &frame.data))
+                let frames = session.wrapper_frames();
+                let sent = frames.filter(|(_, frame)| frame.content == event.content);
+                sent.take(2).count() == 1
             }
         };
         self.live()
