@@ -22,7 +22,7 @@ pub struct Curve {
     pub at: Duration,
     /// The moments, in order of time.
     pub moments: Vec<Moment>,
-    /// Where it became more likely than anywhere else; `None` if no moment made it more likely.
+    /// Where its cause is; `None` if no moment made it more likely.
     pub jump: Option<Jump>,
 }
 
@@ -40,8 +40,8 @@ pub struct Moment {
     pub of: u32,
 }
 
-/// The rise that best divides the moments into those from which the failure is less likely and those from which it is more
-/// likely.
+/// Where the cause is: the first moment from which the failure comes even in silence, or else the rise that best divides the
+/// moments into those from which the failure is less likely and those from which it is more likely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Jump {
     /// The moment before, since the start of the run.
@@ -52,7 +52,11 @@ pub struct Jump {
     pub at: Duration,
     /// The events after the moment before, up to this one.
     pub events: Vec<String>,
-    /// Whether the failure was almost certain from then on, and much less likely before.
+    /// Whether the failure comes even if nothing reaches the server any more after the jump, but not if nothing does before
+    /// it. Otherwise the jump follows from the curve.
+    #[serde(rename = "isBySilence")]
+    pub is_by_silence: bool,
+    /// Whether it is by silence, or the failure was almost certain from then on and much less likely before.
     #[serde(rename = "isClear")]
     pub is_clear: bool,
     /// Whether no other instant with events lies between the two moments.
@@ -78,9 +82,12 @@ impl Curve {
         let Some(jump) = &self.jump else {
             return "no moment made it more likely: it was so from the start".to_owned();
         };
-        let verdict = match jump.is_clear {
-            true => "it became inevitable",
-            false => "it became likelier than elsewhere, but no moment stands out",
+        let verdict = match (jump.is_by_silence, jump.is_clear) {
+            (true, _) => {
+                "its cause happened: from then on it fails even if nothing reaches the server any more"
+            }
+            (false, true) => "it became inevitable",
+            (false, false) => "it became likelier than elsewhere, but no moment stands out",
         };
         let (after, at) = (seconds(jump.after), seconds(jump.at));
         format!("after {after} s, up to {at} s, {verdict}")

@@ -124,7 +124,12 @@ mod tests {
 
     #[test]
     fn a_number_is_written_as_it_was_read() {
-        for number in ["51.248178375505404", "1.7976931348623157e+308", "-0.0", "9007199254740993"] {
+        for number in [
+            "51.248178375505404",
+            "1.7976931348623157e+308",
+            "-0.0",
+            "9007199254740993",
+        ] {
             assert_eq!(read(number).to_string(), number);
         }
     }

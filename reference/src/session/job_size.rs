@@ -114,7 +114,9 @@ fn size_in_json(character: char) -> usize {
 
 /// The number of digits of a number.
 fn digits(number: usize) -> usize {
-    number.checked_ilog10().map_or(1, |exponent| exponent as usize + 1)
+    number
+        .checked_ilog10()
+        .map_or(1, |exponent| exponent as usize + 1)
 }
 
 fn truncation(text: &str, retained: usize) -> Value {

@@ -20,10 +20,14 @@ impl Mark {
     pub fn of(played: &Played) -> Option<Self> {
         let curve = played.curve.as_ref()?;
         let jump = curve.turning_point()?;
+        let how = match jump.is_by_silence {
+            true => "even if nothing reaches the server any more",
+            false => "almost always",
+        };
         Some(Self {
             at: jump.at,
             title: "inevitable from here",
-            text: format!("{} fails almost always from here on", curve.rule),
+            text: format!("{} fails from here on, {how}", curve.rule),
         })
     }
 }

@@ -18,6 +18,7 @@ mod variation;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use turnstile_scenarios::Scenario;
 
@@ -30,6 +31,9 @@ use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
 use crate::suite;
 use crate::workers;
+
+/// By how much the times of findings with one cause differ.
+const SAME_TIME: Duration = Duration::from_secs(2);
 
 /// How thoroughly to look.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +87,13 @@ pub fn curve(
 ) -> Result<Curve, NoCurve> {
     let finding = explained(verdict, oracle)?;
     let instants = moments::instants(verdict, scenario.steps.len(), finding.at);
-    let mut search = Search::over(instants.len(), effort.moments);
+    let healed_at = moments::healed_at(verdict);
+    let onset = search::onset(instants.len(), |index| {
+        let silent = Variation::silent(scenario, options.seed, &instants[index], healed_at);
+        findings_of(&silent, options)
+            .is_some_and(|found| found.iter().any(|other| is_repeated(&finding, other)))
+    });
+    let mut search = Search::over(instants.len(), effort.moments, onset);
     while let Some(index) = search.next() {
         let (failed, of) = outcomes(scenario, options, &instants[index], index, &finding, effort);
         if progress(search.looked_at()).is_break() {
@@ -97,13 +107,15 @@ pub fn curve(
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);
-    let jump = search::jump(&found).map(|(before, after)| {
+    let places = onset.map(|onset| (onset - 1, onset));
+    let jump = places.or_else(|| search::jump(&found)).map(|(before, after)| {
         let first = instants[before].records;
         Jump {
+            is_by_silence: onset.is_some(),
             after: instants[before].at,
             at: instants[after].at,
             events: (first..instants[after].records).map(line).collect(),
-            is_clear: search::is_clear(&found, before, after),
+            is_clear: onset.is_some() || search::is_clear(&found, before, after),
             is_narrow: after == before + 1,
             record: first,
         }
@@ -168,9 +180,8 @@ fn outcomes(
         effort.jobs,
         |number| {
             let variation = Variation::draw(scenario, options.seed, instant, (index, number));
-            let options = variation.options(options);
-            let verdict = suite::play_safely(&variation.scenario, options).ok()?;
-            Some(LabelledFinding::all(&verdict).any(|other| is_the_same(finding, &other)))
+            let found = findings_of(&variation, options)?;
+            Some(found.iter().any(|other| is_the_same(finding, other)))
         },
         |_| {},
         |has_failed| {
@@ -180,6 +191,17 @@ fn outcomes(
         },
     );
     (failed, of)
+}
+
+/// The violations in a variation; `None` if the harness failed.
+fn findings_of(variation: &Variation, options: Options) -> Option<Vec<LabelledFinding>> {
+    let verdict = suite::play_safely(&variation.scenario, variation.options(options)).ok()?;
+    Some(LabelledFinding::all(&verdict).collect())
+}
+
+/// Whether a finding is the same one at about the same time. One that is much earlier or later has another cause.
+fn is_repeated(one: &LabelledFinding, other: &LabelledFinding) -> bool {
+    is_the_same(one, other) && one.at.abs_diff(other.at) <= SAME_TIME
 }
 
 /// Whether two findings are about the same rule and the same message of the script.

@@ -184,6 +184,7 @@ fn curve(is_clear: bool) -> Curve {
             after: Duration::from_millis(1),
             at: Duration::from_millis(2),
             events: vec!["the cause".to_owned()],
+            is_by_silence: false,
             is_clear,
             is_narrow: true,
             record: 1,
@@ -215,7 +216,7 @@ fn a_page_shows_when_the_failure_became_inevitable() {
         "<code>some-rule</code>, message first: <strong>after 0.001000 s, up to 0.002000 s, it became inevitable:",
         "the cause",
         "<i>0 of 4</i>",
-        "⚑ inevitable from here (0.002 s): some-rule fails almost always from here on",
+        "⚑ inevitable from here (0.002 s): some-rule fails from here on, almost always",
         "&amp;finding=0\">Show in the timeline",
         "&amp;finding=1\">Show in the timeline",
     ] {
