@@ -65,6 +65,10 @@ pub struct Options {
     pub faults: [Option<TimedFault>; 2],
     /// Another seed of the network from a time on.
     pub reseed: Option<Reseed>,
+    /// A time from which on nothing reaches the server any more.
+    pub silence: Option<Silence>,
+    /// Whether faults, reseeding and silence come after everything was healed. Otherwise the healing waits for them.
+    pub are_faults_late: bool,
     /// The kind of world.
     pub world: WorldKind,
     /// Settling time after the last step.
@@ -99,6 +103,16 @@ pub struct Reseed {
     pub at: Duration,
     /// The seed.
     pub seed: u64,
+}
+
+/// What all parties but the harness's own observer send to the server is lost, for good, and the server stays down if it is
+/// down. What the server sends arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// Time since the start of the run.
+    pub at: Duration,
+    /// The earliest time of the healing.
+    pub healed_at: Duration,
 }
 
 /// A fault at a fixed time, independent of the steps.
@@ -314,11 +328,17 @@ fn play_in_monitored(
     if let Some(laid_out) = laid_out {
         player.register_stored(laid_out)?;
     }
+    if options.are_faults_late {
+        player.late_until = Some(player.stage.world.now());
+    }
     for TimedFault { at, kind } in options.faults.into_iter().flatten() {
         player.arrange_timed_fault(at, kind);
     }
     if let Some(Reseed { at, seed }) = options.reseed {
-        player.arrange(at, move |world| world.reseed(seed));
+        player.arrange_beside(at, at, move |world| world.reseed(seed));
+    }
+    if let Some(silence) = options.silence {
+        player.arrange_silence(silence);
     }
     let gone = play_to_the_end(&mut player, &options);
     let recorded = player.finish();

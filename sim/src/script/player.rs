@@ -54,6 +54,8 @@ pub(super) struct Player<'a> {
     pub(super) wrapper_is_scripted: bool,
     /// Time of the last scheduled action: the end of a fault or a restart.
     pub(super) arranged_until: Timestamp,
+    /// The same of those that do not belong to the script, if the healing does not wait for them.
+    pub(super) late_until: Option<Timestamp>,
     /// Number of records already searched for crashes.
     crashes_read: usize,
     /// Number of records when the final inspection began.
@@ -110,6 +112,7 @@ impl<'a> Player<'a> {
             findings: Vec::new(),
             restart_after: BTreeMap::new(),
             wrapper_is_scripted: false,
+            late_until: None,
             crashes_read: 0,
             inspection_start: 0,
         }
@@ -344,6 +347,19 @@ impl<'a> Player<'a> {
         let at = self.stage.world.now() + after;
         self.arranged_until = self.arranged_until.max(at);
         self.stage.world.schedule(at, action);
+    }
+
+    /// Schedules an action that does not belong to the script, and the earliest time of the healing for it.
+    pub(super) fn arrange_beside(
+        &mut self,
+        after: Duration,
+        healed_after: Duration,
+        action: impl FnOnce(&mut dyn AnyWorld) + 'static,
+    ) {
+        let now = self.stage.world.now();
+        let until = self.late_until.as_mut().unwrap_or(&mut self.arranged_until);
+        *until = (*until).max(now + healed_after);
+        self.stage.world.schedule(now + after, action);
     }
 
     /// Runs the world until a request has ended.

@@ -62,7 +62,11 @@ impl Player<'_> {
             Settling::Longest => {
                 let further = u32::try_from(self.messages.len().saturating_sub(1)).unwrap_or(u32::MAX);
                 let extra = longer_waits(&self.stage.profile);
-                self.run_for(SETTLING_TIME + extra + (SETTLING_TIME_PER_MESSAGE + extra) * further)?;
+                let length = SETTLING_TIME + extra + (SETTLING_TIME_PER_MESSAGE + extra) * further;
+                self.run_for(length)?;
+                if let Some(end) = self.late_until.map(|until| until + length) {
+                    self.run_until(end.max(self.stage.world.now()), |_| false)?;
+                }
                 self.inspect_final_state()?;
                 self.run_for(LOG_READ_TIME)
             }

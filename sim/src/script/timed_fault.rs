@@ -7,9 +7,10 @@ use std::time::Duration;
 use turnstile_fault::{
     Bandwidth, ConnectionEnd, DiskBehaviour, DiskOperation, Fault, Link, LinkEffect, QueueBehaviour,
 };
-use turnstile_judge::parties::{SERVER, WRAPPER};
+use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER};
 use turnstile_scenarios::ClientName;
 
+use super::Silence;
 use super::player::Player;
 
 /// Duration of most faults.
@@ -140,12 +141,23 @@ impl PartialEq for SweepFault {
 impl Eq for SweepFault {}
 
 impl Player<'_> {
+    /// Schedules a silence. Worlds that cannot do it have none.
+    pub(super) fn arrange_silence(&mut self, Silence { at, healed_at }: Silence) {
+        self.arrange_beside(at, healed_at.max(at), |world| {
+            let others = world
+                .host_names()
+                .filter(|name| ![OBSERVER, SERVER].contains(name));
+            let others: Vec<String> = others.map(str::to_owned).collect();
+            let _ = world.deafen(SERVER, &others);
+            let _ = world.keep_down(SERVER);
+        });
+    }
+
     /// Schedules a fault for the time `at` of the run.
     pub(super) fn arrange_timed_fault(&mut self, at: Duration, kind: &'static SweepFault) {
         let faults = self.stage.faults.clone();
         let lasts = kind.lasts;
-        self.arranged_until = self.arranged_until.max(self.stage.world.now() + at + lasts);
-        self.arrange(at, move |world| {
+        self.arrange_beside(at, at + lasts, move |world| {
             // The host may already be down.
             let Ok(applied) = faults.apply(world, &kind.fault()) else {
                 return;

@@ -1,8 +1,9 @@
 //! Measures how near `turnstile why` comes to the cause of a failure: explains the first seed that detects each mutant, and
 //! compares the jump with the decisions that the mutant changed.
 //!
-//! A mutant that changes no decision of a session, such as one that has another profile or rewrites replies, counts from the
-//! first decision or record that differs from the play of the unmodified server.
+//! For a mutant that intercepts no decision, such as one that has another profile or rewrites replies, the changed decisions
+//! are those that differ from the play of the unmodified server while both traces are equal. A profile with another delay
+//! changes the decision that sets a timer, and the one that the timer leads to if it fires too early.
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -156,9 +157,7 @@ fn nearness(rule: Rule, seed: u64, settings: ReasonSettings) -> Result<Nearness,
         true => changed,
         false => {
             let right = noted(&scenario, options(Subject::default()))?;
-            first_difference((&verdict, &decided), (&right.0, &right.1))
-                .into_iter()
-                .collect()
+            differences((&verdict, &decided), (&right.0, &right.1))
         }
     };
     measured(&verdict, &curve, &origins, is_intercepted)
@@ -169,19 +168,22 @@ fn noted(scenario: &Scenario, options: Options) -> Result<(Verdict, Vec<Decision
     Ok((verdict?, decisions))
 }
 
-/// The number of records before the first decision or record of a play that differs from another play.
-fn first_difference(
+/// The numbers of records before the decisions, answers and jobs of a play that differ from those of another play, as long as
+/// the traces are equal; or else before the first record that differs.
+fn differences(
     (verdict, decided): (&Verdict, &[Decision]),
     (other, other_decided): (&Verdict, &[Decision]),
-) -> Option<usize> {
+) -> Vec<usize> {
     let record = verdict.trace.first_difference(&other.trace);
-    let decision = decided
-        .iter()
-        .zip(other_decided)
-        .find(|(one, other)| one.digest != other.digest)
-        .map(|(decision, _)| decision.record);
     let record = record.map(|difference| difference.index);
-    record.into_iter().chain(decision).min()
+    let differing = decided.iter().zip(other_decided).filter(|(one, other)| {
+        one.digest != other.digest && record.is_none_or(|record| one.record <= record)
+    });
+    let decisions: Vec<usize> = differing.map(|(one, _)| one.record).collect();
+    match decisions.is_empty() {
+        true => record.into_iter().collect(),
+        false => decisions,
+    }
 }
 
 /// Compares the jump of a curve with the numbers of records before what a mutant changed.

@@ -6,28 +6,39 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use turnstile_reference::callbacks::CallbackQueue;
 use turnstile_reference::host::Subscription;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::server::Hooks;
-use turnstile_reference::session::{Input, Session, Stored};
+use turnstile_reference::session::{CallbackJob, EnqueueError, Input, Session, Stored};
+use turnstile_seams::BoxFuture;
 
 use super::Recorder;
+
+/// Where the paths of calls begin.
+const CALLS: &str = "/trpc/";
 
 thread_local! {
     static NOTED: RefCell<Option<Vec<Decision>>> = const { RefCell::new(None) };
 }
 
-/// A decision of a session, something that it read from the store, or the first answer to a client that subscribed.
+/// A decision of a session, something that it read from the store, the first answer to a client that subscribed, the answer to
+/// a call, or a job for the callback queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Number of records in the trace before it.
     pub record: usize,
     /// A hash of what was decided, after a mutant's change.
     pub digest: u64,
-    /// Whether a mutant changed it, or what it was about.
+    /// Whether a mutant that intercepts sessions changed it, or what it was about.
     pub is_changed: bool,
 }
 
@@ -43,11 +54,46 @@ pub(super) fn note(hooks: &mut Hooks, recorder: &Recorder) {
     if NOTED.with_borrow(Option::is_none) {
         return;
     }
+    note_jobs(hooks, recorder.clone());
+    note_answers(hooks, recorder.clone());
     hooks.interceptor = Some(Arc::new(Noting {
         mutant: hooks.interceptor.take(),
         recorder: recorder.clone(),
         is_input_changed: AtomicBool::new(false),
     }));
+}
+
+/// Notes the jobs that the queue gets, after a mutant's change.
+fn note_jobs(hooks: &mut Hooks, recorder: Recorder) {
+    let wrap = mem::replace(&mut hooks.queue, Box::new(|queue| queue));
+    hooks.queue = Box::new(move |queue| wrap(Arc::new(NotingQueue { recorder, queue })));
+}
+
+/// Notes the answers to calls, after a mutant's change.
+fn note_answers(hooks: &mut Hooks, recorder: Recorder) {
+    let wrap = mem::replace(&mut hooks.router, Box::new(|router| router));
+    hooks.router = Box::new(move |router| {
+        wrap(router).layer(from_fn(move |request: Request, next: Next| {
+            let recorder = recorder.clone();
+            async move {
+                let is_call = request.uri().path().starts_with(CALLS);
+                let answer = next.run(request).await;
+                match is_call {
+                    true => note_answer(&recorder, answer).await,
+                    false => answer,
+                }
+            }
+        }))
+    });
+}
+
+async fn note_answer(recorder: &Recorder, answer: Response) -> Response {
+    let (head, body) = answer.into_parts();
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return Response::from_parts(head, Body::empty());
+    };
+    add(recorder, hash_of(&(head.status, &bytes)), false);
+    Response::from_parts(head, Body::from(bytes))
 }
 
 /// Passes everything to the interceptor of the mutant, and compares. The right server has none.
@@ -58,19 +104,30 @@ struct Noting {
     is_input_changed: AtomicBool,
 }
 
-impl Noting {
-    fn add(&self, digest: u64, is_changed: bool) {
-        let record = self.recorder.read(|trace| trace.records().len());
-        NOTED.with_borrow_mut(|noted| {
-            if let Some(noted) = noted {
-                noted.push(Decision {
-                    record,
-                    digest,
-                    is_changed,
-                });
-            }
-        });
+/// Notes each job.
+struct NotingQueue {
+    recorder: Recorder,
+    queue: Arc<dyn CallbackQueue>,
+}
+
+impl CallbackQueue for NotingQueue {
+    fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
+        add(&self.recorder, hash_of(&job), false);
+        self.queue.enqueue(job)
     }
+}
+
+fn add(recorder: &Recorder, digest: u64, is_changed: bool) {
+    let record = recorder.read(|trace| trace.records().len());
+    NOTED.with_borrow_mut(|noted| {
+        if let Some(noted) = noted {
+            noted.push(Decision {
+                record,
+                digest,
+                is_changed,
+            });
+        }
+    });
 }
 
 impl Interceptor for Noting {
@@ -94,7 +151,7 @@ impl Interceptor for Noting {
         };
         let after = hash(decided);
         let is_input_changed = self.is_input_changed.swap(false, Ordering::Relaxed);
-        self.add(after, is_input_changed || after != before);
+        add(&self.recorder, after, is_input_changed || after != before);
         memory
     }
 
@@ -104,7 +161,7 @@ impl Interceptor for Noting {
             mutant.read(stored);
         }
         let after = hash_of(stored);
-        self.add(after, after != before);
+        add(&self.recorder, after, after != before);
     }
 
     fn subscribed(&self, session: &Session, subscription: &mut Subscription) {
@@ -124,7 +181,7 @@ impl Interceptor for Noting {
             mutant.subscribed(session, subscription);
         }
         let after = hash(subscription);
-        self.add(after, after != before);
+        add(&self.recorder, after, after != before);
     }
 }
 

@@ -32,6 +32,9 @@ use crate::script::{Options, Verdict};
 use crate::suite;
 use crate::workers;
 
+/// By how much the times of findings with one cause differ.
+const SAME_TIME: Duration = Duration::from_secs(2);
+
 /// How thoroughly to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
@@ -57,7 +60,7 @@ pub struct Curve {
     pub at: Duration,
     /// The moments, in order of time.
     pub moments: Vec<Moment>,
-    /// Where it became more likely than anywhere else; `None` if no moment made it more likely.
+    /// Where its cause is; `None` if no moment made it more likely.
     pub jump: Option<Jump>,
 }
 
@@ -75,8 +78,8 @@ pub struct Moment {
     pub of: u32,
 }
 
-/// The rise that best divides the moments into those from which the failure is less likely and those from which it is more
-/// likely.
+/// Where the cause is: the first moment from which the failure comes even in silence, or else the rise that best divides the
+/// moments into those from which the failure is less likely and those from which it is more likely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Jump {
     /// The moment before, since the start of the run.
@@ -87,7 +90,11 @@ pub struct Jump {
     pub at: Duration,
     /// The events after the moment before, up to this one.
     pub events: Vec<String>,
-    /// Whether the failure was almost certain from then on, and much less likely before.
+    /// Whether the failure comes even if nothing reaches the server any more after the jump, but not if nothing does before
+    /// it. Otherwise the jump follows from the curve.
+    #[serde(rename = "isBySilence")]
+    pub is_by_silence: bool,
+    /// Whether it is by silence, or the failure was almost certain from then on and much less likely before.
     #[serde(rename = "isClear")]
     pub is_clear: bool,
     /// Whether no other instant with events lies between the two moments.
@@ -149,7 +156,13 @@ pub fn curve(
 ) -> Result<Curve, NoCurve> {
     let finding = explained(verdict, oracle)?;
     let instants = moments::instants(verdict, scenario.steps.len(), finding.at);
-    let mut search = Search::over(instants.len(), effort.moments);
+    let healed_at = moments::healed_at(verdict);
+    let onset = search::onset(instants.len(), |index| {
+        let silent = Variation::silent(scenario, options.seed, &instants[index], healed_at);
+        findings_of(&silent, options)
+            .is_some_and(|found| found.iter().any(|other| is_repeated(&finding, other)))
+    });
+    let mut search = Search::over(instants.len(), effort.moments, onset);
     while let Some(index) = search.next() {
         let (failed, of) = outcomes(scenario, options, &instants[index], index, &finding, effort);
         if progress(search.looked_at()).is_break() {
@@ -163,13 +176,15 @@ pub fn curve(
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);
-    let jump = search::jump(&found).map(|(before, after)| {
+    let places = onset.map(|onset| (onset - 1, onset));
+    let jump = places.or_else(|| search::jump(&found)).map(|(before, after)| {
         let first = instants[before].records;
         Jump {
+            is_by_silence: onset.is_some(),
             after: instants[before].at,
             at: instants[after].at,
             events: (first..instants[after].records).map(line).collect(),
-            is_clear: search::is_clear(&found, before, after),
+            is_clear: onset.is_some() || search::is_clear(&found, before, after),
             is_narrow: after == before + 1,
             record: first,
         }
@@ -229,9 +244,8 @@ fn outcomes(
         effort.jobs,
         |number| {
             let variation = Variation::draw(scenario, options.seed, instant, (index, number));
-            let options = variation.options(options);
-            let verdict = suite::play_safely(&variation.scenario, options).ok()?;
-            Some(LabelledFinding::all(&verdict).any(|other| is_the_same(finding, &other)))
+            let found = findings_of(&variation, options)?;
+            Some(found.iter().any(|other| is_the_same(finding, other)))
         },
         |_| {},
         |has_failed| {
@@ -241,6 +255,17 @@ fn outcomes(
         },
     );
     (failed, of)
+}
+
+/// The violations in a variation; `None` if the harness failed.
+fn findings_of(variation: &Variation, options: Options) -> Option<Vec<LabelledFinding>> {
+    let verdict = suite::play_safely(&variation.scenario, variation.options(options)).ok()?;
+    Some(LabelledFinding::all(&verdict).collect())
+}
+
+/// Whether a finding is the same one at about the same time. One that is much earlier or later has another cause.
+fn is_repeated(one: &LabelledFinding, other: &LabelledFinding) -> bool {
+    is_the_same(one, other) && one.at.abs_diff(other.at) <= SAME_TIME
 }
 
 /// Whether two findings are about the same rule and the same message of the script.

@@ -66,6 +66,13 @@ pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<
     instants
 }
 
+/// The time at which everything is healed and left alone; zero if the play did not get there.
+pub(super) fn healed_at(verdict: &Verdict) -> Duration {
+    let is_it = |record: &&Record| matches!(&record.what, What::Step { step, .. } if step == LEFT_ALONE);
+    let record = verdict.trace.records().iter().find(is_it);
+    record.map_or(Duration::ZERO, |record| record.at)
+}
+
 /// Whether the world changed at an instant.
 fn is_healed(records: &[Record], at: Duration) -> bool {
     let first = records.partition_point(|record| record.at < at);

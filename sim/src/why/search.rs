@@ -25,8 +25,8 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// A search over `count` moments that looks at no more than `most`.
-    pub(super) fn over(count: usize, most: usize) -> Self {
+    /// A search over `count` moments that looks at no more than `most`, and at those before and after `onset` first.
+    pub(super) fn over(count: usize, most: usize, onset: Option<usize>) -> Self {
         let coarse = COARSE.min(count).min(most);
         let last = count.saturating_sub(1);
         let mut planned: Vec<usize> = (0..coarse)
@@ -34,6 +34,10 @@ impl Search {
             .collect();
         planned.dedup();
         planned.reverse();
+        if let Some(onset) = onset {
+            planned.retain(|moment| *moment != onset && *moment + 1 != onset);
+            planned.extend([onset, onset - 1]);
+        }
         Self {
             planned,
             found: BTreeMap::new(),
@@ -90,6 +94,32 @@ impl Search {
     }
 }
 
+/// The first of `count` moments from which `fails` is true of all, unless it is true of all moments or not of the last one.
+/// Asks about few of them: it looks back from the last one in growing strides, and then between the last two.
+pub(super) fn onset(count: usize, mut fails: impl FnMut(usize) -> bool) -> Option<usize> {
+    let last = count.checked_sub(1)?;
+    if !fails(last) {
+        return None;
+    }
+    let (mut high, mut stride) = (last, 1);
+    let mut low = loop {
+        let earlier = last.saturating_sub(stride).min(high.checked_sub(1)?);
+        if !fails(earlier) {
+            break earlier;
+        }
+        high = earlier;
+        stride *= 2;
+    };
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        match fails(middle) {
+            true => high = middle,
+            false => low = middle,
+        }
+    }
+    Some(high)
+}
+
 /// The moments before and after the jump: the place that best divides the moments into those before, which share one
 /// probability of failure, and those after, which share a higher one. Of equally good places, the last. `None` if nothing
 /// rises.
@@ -144,7 +174,7 @@ mod tests {
 
     /// Searches moments whose failures are given, out of 10 each.
     fn searched(failures: &[u32], most: usize) -> Vec<(usize, Counts)> {
-        let mut search = Search::over(failures.len(), most);
+        let mut search = Search::over(failures.len(), most, None);
         while let Some(index) = search.next() {
             search.found(index, failures[index], 10);
         }
@@ -158,6 +188,33 @@ mod tests {
             let found = searched(&failures, 30);
             assert_eq!(jump(&found), Some((place - 1, place)));
         }
+    }
+
+    #[test]
+    fn the_onset_is_found_with_few_questions() {
+        for onset_at in 1..200 {
+            let mut asked = 0;
+            let found = onset(200, |moment| {
+                asked += 1;
+                moment >= onset_at
+            });
+            assert_eq!(found, Some(onset_at));
+            assert!(asked <= 18, "{asked} questions");
+        }
+        assert_eq!(onset(200, |_| true), None);
+        assert_eq!(onset(200, |_| false), None);
+        assert_eq!(onset(0, |_| true), None);
+    }
+
+    #[test]
+    fn the_moments_of_the_onset_are_looked_at_first() {
+        let mut search = Search::over(100, 40, Some(7));
+        let mut looked_at = Vec::new();
+        while let Some(index) = search.next() {
+            looked_at.push(index);
+            search.found(index, 10, 10);
+        }
+        assert_eq!(looked_at[..3], [6, 7, 0]);
     }
 
     #[test]

@@ -43,9 +43,10 @@ pub fn write_curve(out: &mut impl Write, curve: &Curve) -> io::Result<()> {
         writeln!(out, "no moment made it more likely: it was so from the start")?;
         return out.flush();
     };
-    let verdict = match jump.is_clear {
-        true => "it became inevitable",
-        false => "it became likelier than elsewhere, but no moment stands out",
+    let verdict = match (jump.is_by_silence, jump.is_clear) {
+        (true, _) => "its cause happened: from then on it fails even if nothing reaches the server any more",
+        (false, true) => "it became inevitable",
+        (false, false) => "it became likelier than elsewhere, but no moment stands out",
     };
     let (after, at) = (seconds(jump.after), seconds(jump.at));
     writeln!(out, "after {after} s, up to {at} s, {verdict}:")?;

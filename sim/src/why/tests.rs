@@ -1,7 +1,9 @@
+use turnstile_judge::trace::{Record, What};
 use turnstile_mutants::Rule;
 
 use super::*;
 use crate::explore;
+use crate::script::LEFT_ALONE;
 use crate::stage::Subject;
 
 const EFFORT: Effort = Effort {
@@ -46,4 +48,42 @@ fn a_play_without_a_violated_oracle_has_no_curve() {
         ControlFlow::Continue(())
     });
     assert_eq!(none.expect_err("it passes"), NoCurve::Passes);
+}
+
+/// The first records of a play, without the note that it is left alone: further steps put that off.
+fn beginning(verdict: &Verdict, end: usize) -> Vec<&Record> {
+    let is_note = |record: &&Record| matches!(&record.what, What::Step { step, .. } if step == LEFT_ALONE);
+    let records = verdict.trace.records()[..end].iter();
+    records.filter(|record| !is_note(record)).collect()
+}
+
+#[test]
+fn a_variation_equals_the_play_up_to_its_moment() {
+    for seed in [0, 1, 48] {
+        let scenario = explore::scenario(seed);
+        let options = Options {
+            seed,
+            subject: Subject::default().unchecked(),
+            ..Options::default()
+        };
+        let verdict = suite::play_safely(&scenario, options).expect("the harness works");
+        let healed_at = moments::healed_at(&verdict);
+        let instants = moments::instants(&verdict, scenario.steps.len(), Duration::MAX);
+        let stride = instants.len() / 12 + 1;
+        let some = instants.iter().enumerate().rev().step_by(stride);
+        for (index, instant) in some {
+            let drawn = (0..10).map(|number| Variation::draw(&scenario, seed, instant, (index, number)));
+            let silent = Variation::silent(&scenario, seed, instant, healed_at);
+            for variation in drawn.chain([silent]) {
+                let varied = suite::play_safely(&variation.scenario, variation.options(options));
+                let varied = varied.expect("the harness works");
+                let end = varied
+                    .trace
+                    .records()
+                    .partition_point(|record| record.at <= instant.at);
+                let (one, other) = (beginning(&verdict, instant.records), beginning(&varied, end));
+                assert_eq!(one, other, "seed {seed}, moment {index}: {variation:?}");
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ use turnstile_world::Streams;
 
 use super::moments::{Instant, Phase};
 use crate::explore::{self, playable};
-use crate::script::{Options, Reseed, SweepFault, TimedFault};
+use crate::script::{Options, Reseed, Silence, SweepFault, TimedFault};
 use crate::sweep::{AFTER, tolerant};
 
 /// The latest times of an additional fault after the moment. One of them is drawn first, so that short times are as likely
@@ -35,8 +35,11 @@ const MOST_FOREIGN: u64 = 8;
 pub(super) struct Variation {
     /// The script.
     pub(super) scenario: Scenario,
-    reseed: Reseed,
+    reseed: Option<Reseed>,
     fault: Option<TimedFault>,
+    silence: Option<Silence>,
+    /// Whether everything is healed before, as in the play.
+    is_late: bool,
 }
 
 /// What happens after a moment. No course deletes the session: what happened in it would not be judged any more, and a
@@ -99,18 +102,40 @@ impl Variation {
             Course::Thinned | Course::Foreign => drawn_fault(instant, &randomness),
             _ => None,
         };
+        let (scenario, is_late) = continued(scenario, instant, course, &randomness);
         Self {
-            scenario: continued(scenario, instant, course, &randomness),
-            reseed,
+            scenario,
+            reseed: Some(reseed),
             fault,
+            silence: None,
+            is_late,
+        }
+    }
+
+    /// The play in which nothing reaches the server any more from a moment on. What has begun ends when it would, the network
+    /// stays as it is, and everything is healed at `healed_at` as before.
+    pub(super) fn silent(scenario: &Scenario, seed: u64, instant: &Instant, healed_at: Duration) -> Self {
+        let randomness = Randomness::new(Streams::new(seed).stream("why:silent"));
+        let (scenario, is_late) = continued(scenario, instant, Course::Nothing, &randomness);
+        Self {
+            scenario,
+            reseed: None,
+            fault: None,
+            silence: Some(Silence {
+                at: instant.at + AFTER,
+                healed_at,
+            }),
+            is_late,
         }
     }
 
     /// The options of its play.
     pub(super) fn options(&self, options: Options) -> Options {
         Options {
-            reseed: Some(self.reseed),
+            reseed: self.reseed,
             faults: [self.fault, None],
+            silence: self.silence,
+            are_faults_late: self.is_late,
             ..options
         }
     }
@@ -141,8 +166,14 @@ fn index(randomness: &Randomness, count: usize) -> usize {
     usize::try_from(randomness.below(count as u64)).unwrap_or(0)
 }
 
-/// The steps up to a moment, and those of a course, without those that make no sense without others.
-fn continued(scenario: &Scenario, instant: &Instant, course: Course, randomness: &Randomness) -> Scenario {
+/// The steps up to a moment, and those of a course, without those that make no sense without others. Also returns whether
+/// these are all steps of the script, and it had ended by then.
+fn continued(
+    scenario: &Scenario,
+    instant: &Instant,
+    course: Course,
+    randomness: &Randomness,
+) -> (Scenario, bool) {
     let tolerant = tolerant(scenario);
     let (begun, later) = tolerant.steps.split_at(instant.steps.min(tolerant.steps.len()));
     let mut kept = begun.to_vec();
@@ -154,21 +185,22 @@ fn continued(scenario: &Scenario, instant: &Instant, course: Course, randomness:
         }
         Phase::Rest(since) => kept.push(At::from(Step::Wait(Lapse::from(since + AFTER)))),
         // A further step would come before the faults are healed.
-        Phase::Healed => return tolerant,
+        Phase::Healed => return (tolerant, true),
     }
     for _ in 0..TRIES {
         let following = following(scenario, later, course, randomness);
         if following.is_empty() && matches!(instant.phase, Phase::Rest(_)) {
-            return tolerant;
+            return (tolerant, true);
         }
         let mut candidate = tolerant.clone();
         candidate.steps = kept.iter().cloned().chain(following).collect();
         let playable = playable(candidate).filter(|candidate| candidate.steps.starts_with(&kept));
         if let Some(playable) = playable {
-            return playable;
+            return (playable, false);
         }
     }
-    tolerant
+    let is_over = matches!(instant.phase, Phase::Rest(_));
+    (tolerant, is_over)
 }
 
 /// Ends a step that waits after a time.

@@ -42,6 +42,24 @@ pub trait AnyWorld {
     fn streams(&self) -> Streams;
     /// As [`World::reseed`]. Worlds that draw nothing for their network ignore it.
     fn reseed(&mut self, _: u64) {}
+    /// As [`World::deafen`].
+    ///
+    /// # Errors
+    ///
+    /// The world does not support it, or as [`World::deafen`].
+    fn deafen(&mut self, _host: &str, _unheard: &[String]) -> Result<(), WorldError> {
+        Err(WorldError::Unsupported("a host that ignores others"))
+    }
+
+    /// As [`World::keep_down`].
+    ///
+    /// # Errors
+    ///
+    /// The world does not support it, or as [`World::keep_down`].
+    fn keep_down(&mut self, _host: &str) -> Result<(), WorldError> {
+        Err(WorldError::Unsupported("a host that stays down"))
+    }
+
     /// As [`World::set_listener`].
     fn set_listener(&mut self, listener: Listener);
 
@@ -166,6 +184,14 @@ impl AnyWorld for World {
 
     fn reseed(&mut self, seed: u64) {
         self.reseed(seed);
+    }
+
+    fn deafen(&mut self, host: &str, unheard: &[String]) -> Result<(), WorldError> {
+        self.deafen(host, unheard)
+    }
+
+    fn keep_down(&mut self, host: &str) -> Result<(), WorldError> {
+        self.keep_down(host)
     }
 
     fn set_listener(&mut self, listener: Listener) {

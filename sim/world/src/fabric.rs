@@ -29,6 +29,8 @@ pub(super) struct Fabric {
     silenced: BTreeSet<Connection>,
     /// Hosts without power. Packets to them wait on the link, because TCP would send them again.
     unpowered: BTreeSet<usize>,
+    /// The hosts whose data does not reach another host any more, and that host.
+    unheard: BTreeSet<(usize, usize)>,
     outgoing: Vec<Packet>,
     stalls: Stalls,
     /// Keeps the socket layer installed.
@@ -80,6 +82,7 @@ impl Fabric {
             departed: BTreeMap::new(),
             silenced: BTreeSet::new(),
             unpowered: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             outgoing: Vec::new(),
             stalls: Stalls::default(),
             net: net.enter(),
@@ -201,8 +204,33 @@ impl Fabric {
         }
     }
 
+    /// Loses all data from a host to another from now on, and the connections that it opens to it. What the other host sends
+    /// still arrives, also on connections that it opens.
+    pub(super) fn ignore(&mut self, from: usize, to: usize) {
+        self.unheard.insert((from, to));
+    }
+
+    /// Whether a packet is lost because its receiver ignores its sender.
+    fn is_unheard(&self, packet: &Packet) -> bool {
+        if self.unheard.is_empty() {
+            return false;
+        }
+        let ends = host_at(packet.src).zip(host_at(packet.dst));
+        let carries = |segment: &TcpSegment| {
+            let TcpFlags {
+                syn, ack, fin, rst, ..
+            } = segment.flags;
+            !segment.payload.is_empty() || fin || rst || (syn && !ack)
+        };
+        ends.is_some_and(|ends| self.unheard.contains(&ends))
+            && sender_view(packet).is_some_and(|(_, segment)| carries(segment))
+    }
+
     /// Delivers a packet to its stack, except where that stack differs from a real one.
     fn deliver(&mut self, now: Timestamp, packet: Packet) {
+        if self.is_unheard(&packet) {
+            return;
+        }
         if let Some((connection, segment)) = receiver_view(&packet) {
             let departed = self.departed.get(&connection).copied();
             // A reset would leave a half-open connection that occupies its port permanently. A half-open

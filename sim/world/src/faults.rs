@@ -124,6 +124,36 @@ impl World {
         Ok(())
     }
 
+    /// Loses all data to a host from the hosts in `unheard`, from now on and for good. They cannot open a connection to it
+    /// either. What the host sends still arrives, also on connections that it opens. It is reported as a black hole.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::UnknownHost`]; [`WorldError::OneHost`] if it is to ignore itself. The world is unchanged then.
+    pub fn deafen(&mut self, host: &str, unheard: &[String]) -> Result<(), WorldError> {
+        let pairs = unheard.iter().map(|from| self.pair(from, host));
+        let pairs: Vec<(usize, usize)> = pairs.collect::<Result<_, _>>()?;
+        for (from, to) in pairs {
+            self.fabric.ignore(from, to);
+        }
+        for from in unheard {
+            let link = Link::one_way(from, host);
+            self.report(WorldEvent::of(&Fault::on(&link, LinkEffect::BlackHole)));
+        }
+        Ok(())
+    }
+
+    /// Lets a host that is down, now or later, stay down for good.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::UnknownHost`].
+    pub fn keep_down(&mut self, host: &str) -> Result<(), WorldError> {
+        let index = self.find(host)?;
+        self.hosts[index].stays_down = true;
+        Ok(())
+    }
+
     fn on_link(&mut self, link: &Link, act: impl Fn(&mut Direction)) -> Result<(), WorldError> {
         let (from, to) = self.pair(&link.from, &link.to)?;
         act(self.fabric.direction(from, to));
@@ -186,6 +216,9 @@ impl World {
         let index = self.find(host)?;
         if self.is_up(host)? {
             return Err(WorldError::Up(host.to_owned()));
+        }
+        if self.hosts[index].stays_down {
+            return Ok(());
         }
         self.hosts[index].restarts += 1;
         self.fabric.power_up(self.now(), index);

@@ -148,6 +148,8 @@ struct Host {
     /// How far its clock is ahead of the time of the world, from its next start on.
     clock_ahead: SignedDuration,
     restarts: u32,
+    /// Whether it is not started again.
+    stays_down: bool,
     /// `None` while the host is down.
     run: Option<Run>,
 }
@@ -213,6 +215,7 @@ impl World {
             disk: Disk::new(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7])),
             clock_ahead: SignedDuration::ZERO,
             restarts: 0,
+            stays_down: false,
             run: None,
         });
         self.start(index);

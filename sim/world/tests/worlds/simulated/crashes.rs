@@ -359,3 +359,66 @@ fn a_host_that_pulls_its_power_switch_stops_at_once() {
     };
     assert_eq!(events.lock().unwrap()[..2], [crashed, restarted]);
 }
+
+/// Sends a tick every second, and logs what it reads meanwhile.
+async fn tick(machine: &Machine, mut stream: Stream, log: &Log) {
+    let mut bytes = [0; 16];
+    for _ in 0..3 {
+        stream.write_all(b"tick").await.unwrap();
+        tokio::select! {
+            biased;
+            read = stream.read(&mut bytes) => {
+                let count = read.unwrap();
+                log.add(format!("server reads {}", String::from_utf8_lossy(&bytes[..count])));
+            }
+            () = machine.seams.clock.sleep(Duration::from_secs(1)) => log.add("server reads nothing"),
+        }
+    }
+}
+
+#[test]
+fn a_deaf_host_still_sends_and_stays_down() {
+    let mut world = world(15);
+    let log = Log::default();
+    let seen = log.clone();
+    world.add_host("server", move |machine| {
+        let seen = seen.clone();
+        Box::pin(async move {
+            let mut listener = machine.seams.network.listen("server:80").await.unwrap();
+            loop {
+                let stream = listener.accept().await.unwrap();
+                let (machine, seen) = (machine.clone(), seen.clone());
+                tokio::spawn(async move { tick(&machine, stream, &seen).await });
+            }
+        })
+    });
+    let client = add_client(&mut world, "client");
+    let seen = log.clone();
+    world
+        .spawn("client", async move {
+            let mut stream = client.seams.network.connect("server:80").await.unwrap();
+            let mut bytes = [0; 4];
+            while stream.read_exact(&mut bytes).await.is_ok() {
+                seen.add("client reads a tick");
+                stream.write_all(b"thanks").await.unwrap();
+            }
+        })
+        .unwrap();
+    let is_ticked = || log.has("client reads a tick");
+    assert_eq!(world.run_until(None, is_ticked), Stopped::Done);
+    // The client's first thanks are on their way.
+    world.deafen("server", &["client".to_owned()]).unwrap();
+    world.keep_down("server").unwrap();
+    let deadline = after(&world, Duration::from_secs(10));
+    world.run_until(deadline, || false);
+    let ticks = log
+        .all()
+        .iter()
+        .filter(|entry| *entry == "client reads a tick")
+        .count();
+    assert_eq!(ticks, 3);
+    assert!(!log.has("server reads thanks"), "{:?}", log.all());
+    world.apply(&Fault::crash("server")).unwrap();
+    world.heal(&Place::host("server")).unwrap();
+    assert!(!world.is_up("server").unwrap());
+}
