@@ -328,18 +328,7 @@ fn play_in_monitored(
     if let Some(laid_out) = laid_out {
         player.register_stored(laid_out)?;
     }
-    if options.are_faults_late {
-        player.late_until = Some(player.stage.world.now());
-    }
-    for TimedFault { at, kind } in options.faults.into_iter().flatten() {
-        player.arrange_timed_fault(at, kind);
-    }
-    if let Some(Reseed { at, seed }) = options.reseed {
-        player.arrange_beside(at, at, move |world| world.reseed(seed));
-    }
-    if let Some(silence) = options.silence {
-        player.arrange_silence(silence);
-    }
+    player.arrange_disturbances(&options);
     let gone = play_to_the_end(&mut player, &options);
     let recorded = player.finish();
     let is_interrupted = matches!(gone, Err(HarnessError::Interrupted));

@@ -10,8 +10,8 @@ use turnstile_fault::{
 use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER};
 use turnstile_scenarios::ClientName;
 
-use super::Silence;
 use super::player::Player;
+use super::{Options, Reseed, Silence, TimedFault};
 
 /// Duration of most faults.
 const RECOVERY: Duration = Duration::from_secs(2);
@@ -141,8 +141,24 @@ impl PartialEq for SweepFault {
 impl Eq for SweepFault {}
 
 impl Player<'_> {
+    /// Schedules what comes in addition to the steps of the script.
+    pub(super) fn arrange_disturbances(&mut self, options: &Options) {
+        if options.are_faults_late {
+            self.late_until = Some(self.stage.world.now());
+        }
+        for TimedFault { at, kind } in options.faults.into_iter().flatten() {
+            self.arrange_timed_fault(at, kind);
+        }
+        if let Some(Reseed { at, seed }) = options.reseed {
+            self.arrange_beside(at, at, move |world| world.reseed(seed));
+        }
+        if let Some(silence) = options.silence {
+            self.arrange_silence(silence);
+        }
+    }
+
     /// Schedules a silence. Worlds that cannot do it have none.
-    pub(super) fn arrange_silence(&mut self, Silence { at, healed_at }: Silence) {
+    fn arrange_silence(&mut self, Silence { at, healed_at }: Silence) {
         self.arrange_beside(at, healed_at.max(at), |world| {
             let others = world
                 .host_names()
@@ -154,7 +170,7 @@ impl Player<'_> {
     }
 
     /// Schedules a fault for the time `at` of the run.
-    pub(super) fn arrange_timed_fault(&mut self, at: Duration, kind: &'static SweepFault) {
+    fn arrange_timed_fault(&mut self, at: Duration, kind: &'static SweepFault) {
         let faults = self.stage.faults.clone();
         let lasts = kind.lasts;
         self.arrange_beside(at, at + lasts, move |world| {

@@ -117,8 +117,9 @@ pub fn name_of(rule: Rule) -> String {
 
 impl Subject {
     /// The same server with another store.
-    pub fn with_store(self, store: StoreChoice) -> Self {
-        Self { store, ..self }
+    pub fn with_store(mut self, store: StoreChoice) -> Self {
+        self.store = store;
+        self
     }
 
     /// The same server, whose plays are not repeated with the database.
