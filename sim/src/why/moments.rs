@@ -24,7 +24,7 @@ pub(super) struct Instant {
 pub(super) enum Phase {
     /// The last step that has begun did so this long ago.
     Step(Duration),
-    /// The script ended this long ago, and nothing had to be healed.
+    /// The script has ended, and nothing had to be healed. Its last step began this long ago.
     Rest(Duration),
     /// The script has ended, and faults were healed for that.
     Healed,
@@ -40,7 +40,7 @@ pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<
     for (index, record) in relevant.enumerate() {
         match &record.what {
             What::Step { step, .. } if step == LEFT_ALONE => {
-                end = Some((record.at, is_healed(played, record.at)));
+                end = Some(is_healed(played, record.at));
             }
             What::Step { .. } if begun < steps => {
                 begun += 1;
@@ -54,8 +54,8 @@ pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<
             steps: begun,
             phase: match end {
                 None => Phase::Step(record.at.saturating_sub(since)),
-                Some((end, false)) => Phase::Rest(record.at.saturating_sub(end)),
-                Some((_, true)) => Phase::Healed,
+                Some(false) => Phase::Rest(record.at.saturating_sub(since)),
+                Some(true) => Phase::Healed,
             },
         };
         match instants.last_mut().filter(|last| last.at == record.at) {

@@ -178,12 +178,7 @@ fn continued(
     let (begun, later) = tolerant.steps.split_at(instant.steps.min(tolerant.steps.len()));
     let mut kept = begun.to_vec();
     match instant.phase {
-        Phase::Step(since) => {
-            if let Some(last) = kept.last_mut() {
-                cut_short(&mut last.value, since + AFTER);
-            }
-        }
-        Phase::Rest(since) => kept.push(At::from(Step::Wait(Lapse::from(since + AFTER)))),
+        Phase::Step(since) | Phase::Rest(since) => wait_until(&mut kept, since + AFTER, later.is_empty()),
         // A further step would come before the faults are healed.
         Phase::Healed => return (tolerant, true),
     }
@@ -194,7 +189,10 @@ fn continued(
         }
         let mut candidate = tolerant.clone();
         candidate.steps = kept.iter().cloned().chain(following).collect();
-        let playable = playable(candidate).filter(|candidate| candidate.steps.starts_with(&kept));
+        // Wrappers of other sessions are there from the beginning, so other ones would change what was before the moment.
+        let playable = playable(candidate).filter(|candidate| {
+            candidate.steps.starts_with(&kept) && candidate.other_sessions() == scenario.other_sessions()
+        });
         if let Some(playable) = playable {
             return (playable, false);
         }
@@ -203,14 +201,25 @@ fn continued(
     (tolerant, is_over)
 }
 
-/// Ends a step that waits after a time.
-fn cut_short(step: &mut Step, after: Duration) {
-    let lapse = match step {
-        Step::Wait(lapse) => lapse,
-        Step::Await(waiting) => &mut waiting.within,
-        _ => return,
+/// Lets the next step begin `after` the last one began, but not before that one has ended. `is_last` says whether the script has
+/// no further step, so that the last one may have ended already.
+fn wait_until(kept: &mut Vec<At<Step>>, after: Duration, is_last: bool) {
+    let rest = match kept.last_mut().map(|last| &mut last.value) {
+        Some(Step::Wait(lapse)) => {
+            let waited = (**lapse).min(after);
+            *lapse = Lapse::from(waited);
+            after - waited
+        }
+        Some(Step::Await(waiting)) if !is_last => {
+            waiting.within = Lapse::from((*waiting.within).min(after));
+            Duration::ZERO
+        }
+        // How long it took is not known.
+        _ => after,
     };
-    *lapse = Lapse::from((**lapse).min(after));
+    if !rest.is_zero() {
+        kept.push(At::from(Step::Wait(Lapse::from(rest))));
+    }
 }
 
 /// The steps of a course. `later` are those of the script.
