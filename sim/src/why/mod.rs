@@ -4,7 +4,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `moments` | the moments of a play, and the steps that had begun |
-//! | `variation` | what follows a moment, drawn anew |
+//! | `variation` | what follows a moment, drawn again |
 //! | `search` | which moments to look at |
 //! | `terminal` | the curve on a terminal |
 //!

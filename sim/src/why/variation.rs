@@ -112,7 +112,7 @@ impl Variation {
         }
     }
 
-    /// The play in which nothing reaches the server any more from a moment on. What has begun ends when it would, the network
+    /// The play without input for the server from a moment on. What has begun ends when it would, the network
     /// stays as it is, and everything is healed at `healed_at` as before.
     pub(super) fn silent(scenario: &Scenario, seed: u64, instant: &Instant, healed_at: Duration) -> Self {
         let randomness = Randomness::new(Streams::new(seed).stream("why:silent"));
