@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use turnstile_judge::trace::render::seconds;
 
+/// How a failure comes whose cause was found by silence.
+pub const IN_SILENCE: &str = "even if nothing reaches the server any more";
 /// The length of a full bar.
 const WIDTH: u32 = 20;
 
@@ -83,11 +85,9 @@ impl Curve {
             return "no moment made it more likely: it was so from the start".to_owned();
         };
         let verdict = match (jump.is_by_silence, jump.is_clear) {
-            (true, _) => {
-                "its cause happened: from then on it fails even if nothing reaches the server any more"
-            }
-            (false, true) => "it became inevitable",
-            (false, false) => "it became likelier than elsewhere, but no moment stands out",
+            (true, _) => format!("its cause happened: from then on it fails {IN_SILENCE}"),
+            (false, true) => "it became inevitable".to_owned(),
+            (false, false) => "it became likelier than elsewhere, but no moment stands out".to_owned(),
         };
         let (after, at) = (seconds(jump.after), seconds(jump.at));
         format!("after {after} s, up to {at} s, {verdict}")

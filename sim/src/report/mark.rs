@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::curve::IN_SILENCE;
 use crate::suite::Played;
 
 /// A mark at a moment of a run.
@@ -21,7 +22,7 @@ impl Mark {
         let curve = played.curve.as_ref()?;
         let jump = curve.turning_point()?;
         let how = match jump.is_by_silence {
-            true => "even if nothing reaches the server any more",
+            true => IN_SILENCE,
             false => "almost always",
         };
         Some(Self {

@@ -105,7 +105,7 @@ pub struct Reseed {
     pub seed: u64,
 }
 
-/// What all parties but the harness's own observer send to the server is lost, for good, and the server stays down if it is
+/// What all parties but the harness's own observer send to the server is lost until the end, and the server stays down if it is
 /// down. What the server sends arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {

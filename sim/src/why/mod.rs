@@ -1,5 +1,5 @@
-//! Finds the moment at which a failure became inevitable: repeats a play up to a moment, varies what follows, and counts
-//! how often the failure is still there.
+//! Finds the moment at which a failure became inevitable: repeats a play up to a moment, lets nothing reach the server any more
+//! or varies what follows, and counts how often the failure is still there.
 //!
 //! | file | what is in it |
 //! |---|---|

@@ -15,18 +15,20 @@ pub(super) struct Instant {
     pub(super) records: usize,
     /// Number of steps of the script that had begun.
     pub(super) steps: usize,
-    /// Whether the last of these may go on, or what has begun after it.
+    /// Time since the last of these began; the time of the instant if none had begun.
+    pub(super) since_step: Duration,
+    /// What the script is about.
     pub(super) phase: Phase,
 }
 
 /// What a script is about at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The last step that has begun did so this long ago.
-    Step(Duration),
-    /// The script has ended, and nothing had to be healed. Its last step began this long ago.
-    Rest(Duration),
-    /// The script has ended, and faults were healed for that.
+    /// Its steps, or the faults that outlast them.
+    Steps,
+    /// It has ended, and nothing had to be healed.
+    Rest,
+    /// It has ended, and faults were healed for that.
     Healed,
 }
 
@@ -34,13 +36,16 @@ pub(super) enum Phase {
 pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<Instant> {
     let mut instants: Vec<Instant> = Vec::new();
     let (mut begun, mut since) = (0, Duration::ZERO);
-    let mut end = None;
+    let mut phase = Phase::Steps;
     let played = &verdict.trace.records()[..verdict.inspection_start];
     let relevant = played.iter().take_while(|record| record.at <= until);
     for (index, record) in relevant.enumerate() {
         match &record.what {
             What::Step { step, .. } if step == LEFT_ALONE => {
-                end = Some(is_healed(played, record.at));
+                phase = match is_healed(played, record.at) {
+                    true => Phase::Healed,
+                    false => Phase::Rest,
+                };
             }
             What::Step { .. } if begun < steps => {
                 begun += 1;
@@ -52,11 +57,8 @@ pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<
             at: record.at,
             records: index + 1,
             steps: begun,
-            phase: match end {
-                None => Phase::Step(record.at.saturating_sub(since)),
-                Some(false) => Phase::Rest(record.at.saturating_sub(since)),
-                Some(true) => Phase::Healed,
-            },
+            since_step: record.at.saturating_sub(since),
+            phase,
         };
         match instants.last_mut().filter(|last| last.at == record.at) {
             Some(last) => *last = instant,

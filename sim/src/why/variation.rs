@@ -177,14 +177,15 @@ fn continued(
     let tolerant = tolerant(scenario);
     let (begun, later) = tolerant.steps.split_at(instant.steps.min(tolerant.steps.len()));
     let mut kept = begun.to_vec();
-    match instant.phase {
-        Phase::Step(since) | Phase::Rest(since) => wait_until(&mut kept, since + AFTER, later.is_empty()),
+    if instant.phase == Phase::Healed {
         // A further step would come before the faults are healed.
-        Phase::Healed => return (tolerant, true),
+        return (tolerant, true);
     }
+    let is_over = instant.phase == Phase::Rest;
+    wait_until(&mut kept, instant.since_step + AFTER, later.is_empty());
     for _ in 0..TRIES {
         let following = following(scenario, later, course, randomness);
-        if following.is_empty() && matches!(instant.phase, Phase::Rest(_)) {
+        if following.is_empty() && is_over {
             return (tolerant, true);
         }
         let mut candidate = tolerant.clone();
@@ -197,7 +198,6 @@ fn continued(
             return (playable, false);
         }
     }
-    let is_over = matches!(instant.phase, Phase::Rest(_));
     (tolerant, is_over)
 }
 

@@ -124,7 +124,7 @@ impl World {
         Ok(())
     }
 
-    /// Loses all data to a host from the hosts in `unheard`, from now on and for good. They cannot open a connection to it
+    /// Loses all data to a host from the hosts in `unheard`, from now on. They cannot open a connection to it
     /// either. What the host sends still arrives, also on connections that it opens. It is reported as a black hole.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl World {
         Ok(())
     }
 
-    /// Lets a host that is down, now or later, stay down for good.
+    /// Lets a host that is down, now or later, stay down until the end.
     ///
     /// # Errors
     ///

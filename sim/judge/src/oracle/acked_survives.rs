@@ -72,6 +72,7 @@ fn prompt(call: &Call) -> Option<&Value> {
 /// The finding about an event that was shown as kept and that the log lacks or has changed.
 fn changed(seen: &SeenEvent, kept: Option<&StreamEvent>) -> Option<Finding> {
     let event = &seen.event;
+    // Most are unchanged, and need no text.
     if kept.is_some_and(|kept| kept.content == event.content && kept.data == event.data) {
         return None;
     }

@@ -176,6 +176,7 @@ mod tests {
             assert_eq!(writer.judged(), rules, "{answers:?}");
         }
     }
+
     #[test]
     fn a_callback_whose_next_request_is_not_due_when_a_play_in_real_time_ends_is_a_warning() {
         for (retry_base, in_real_time, severity) in [

@@ -6,8 +6,24 @@ use serde_json::Value;
 
 use super::history::{StreamEvent, WrapperFrame};
 
-/// The names of these frames. Few frames have one, so the data of the others need not be read.
-const NAMES: [&str; 3] = ["complete", "interrupted", "error"];
+/// The kind of such a frame. Few frames have a name of one, so the data of the others need not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Complete,
+    Interrupted,
+    Error,
+}
+
+impl Kind {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "complete" => Some(Self::Complete),
+            "interrupted" => Some(Self::Interrupted),
+            "error" => Some(Self::Error),
+            _ => None,
+        }
+    }
+}
 
 /// A frame that ends the run of its wrapper (R6.34).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +44,18 @@ pub(super) enum RunEnd<'a> {
 impl<'a> RunEnd<'a> {
     /// Reads a kept event.
     pub(super) fn of_event(event: &'a StreamEvent) -> Option<Self> {
-        if !NAMES.contains(&event.name.as_str()) || event.is_of_execution() {
+        let kind = Kind::of(&event.name)?;
+        if event.is_of_execution() {
             return None;
         }
-        read(&event.name, &event.data)
+        read(kind, &event.data)
     }
 
     /// Reads a frame as it was sent. `interrupted` may have no data (R5.53).
     pub(super) fn of_frame(frame: &'a WrapperFrame) -> Option<Self> {
-        if !NAMES.contains(&frame.name.as_str()) {
-            return None;
-        }
-        match (frame.name.as_str(), &*frame.data) {
-            ("interrupted", Value::Null) => Some(Self::Interrupted),
-            (name, data) => read(name, data),
+        match (Kind::of(&frame.name)?, &*frame.data) {
+            (Kind::Interrupted, Value::Null) => Some(Self::Interrupted),
+            (kind, data) => read(kind, data),
         }
     }
 
@@ -52,16 +66,16 @@ impl<'a> RunEnd<'a> {
 }
 
 /// Reads an event whose data is valid (R6.35 to R6.37).
-fn read<'a>(name: &str, data: &'a Value) -> Option<RunEnd<'a>> {
+fn read(kind: Kind, data: &Value) -> Option<RunEnd<'_>> {
     let fields = data.as_object()?;
     let is = |field: &str, is_valid: fn(&Value) -> bool| match fields.get(field) {
         // Only in `complete` a field with `null` counts as absent (R6.16).
-        Some(Value::Null) => name == "complete",
+        Some(Value::Null) => kind == Kind::Complete,
         Some(value) => is_valid(value),
         None => true,
     };
-    match name {
-        "complete" => {
+    match kind {
+        Kind::Complete => {
             let is_valid = data["exitCode"].is_number()
                 && is("currentBranch", Value::is_string)
                 && is("gateResult", |result| *result == "pass" || *result == "fail");
@@ -70,14 +84,13 @@ fn read<'a>(name: &str, data: &'a Value) -> Option<RunEnd<'a>> {
                 gate_result: data["gateResult"].as_str(),
             })
         }
-        "interrupted" => is("reason", Value::is_string).then_some(RunEnd::Interrupted),
-        "error" => {
+        Kind::Interrupted => is("reason", Value::is_string).then_some(RunEnd::Interrupted),
+        Kind::Error => {
             let is_valid = data["fatal"] == true
                 && is("error", |error| error.is_string() || error.is_object())
                 && is("message", Value::is_string);
             is_valid.then_some(RunEnd::FatalError)
         }
-        _ => None,
     }
 }
 
@@ -122,7 +135,8 @@ mod tests {
             ("error", json!({"fatal": false}), false),
             ("session.idle", json!({}), false),
         ] {
-            assert_eq!(read(name, &data).is_some(), is_end, "{name} {data}");
+            let read = Kind::of(name).and_then(|kind| read(kind, &data));
+            assert_eq!(read.is_some(), is_end, "{name} {data}");
         }
     }
 }

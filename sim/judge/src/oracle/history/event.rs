@@ -78,7 +78,11 @@ impl StreamEvent {
 
     /// The entity that it is a version of, whose row later versions overwrite; `None` if its row never changes.
     pub fn entity(&self) -> Option<(&str, &str)> {
-        entity(&self.name, &self.data).filter(|_| self.is_upserted)
+        // The data of other events need not be read.
+        if !self.is_upserted {
+            return None;
+        }
+        entity(&self.name, &self.data)
     }
 
     /// Whether it is a version of an entity, so that later versions overwrite its row.

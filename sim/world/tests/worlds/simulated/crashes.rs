@@ -360,7 +360,7 @@ fn a_host_that_pulls_its_power_switch_stops_at_once() {
     assert_eq!(events.lock().unwrap()[..2], [crashed, restarted]);
 }
 
-/// Sends a tick every second, and logs what it reads meanwhile.
+/// Sends a tick every second, and logs what it reads in between.
 async fn tick(machine: &Machine, mut stream: Stream, log: &Log) {
     let mut bytes = [0; 16];
     for _ in 0..3 {
