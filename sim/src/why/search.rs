@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 /// The number of moments to begin with.
 const COARSE: usize = 8;
+/// The number of moments around a jump that is known.
+const AROUND: usize = 14;
 /// The smallest rise between two moments that is worth a look at those between.
 const WORTH: f64 = 0.1;
 
@@ -22,12 +24,19 @@ pub(super) struct Search {
     planned: Vec<usize>,
     found: BTreeMap<usize, Counts>,
     most: usize,
+    /// Whether to look more closely where the failure becomes likelier.
+    is_refined: bool,
 }
 
 impl Search {
-    /// A search over `count` moments that looks at no more than `most`, and at those before and after `onset` first.
+    /// A search over `count` moments that looks at no more than `most`. If the jump is known to be before `onset`, it looks at
+    /// the two moments there, and then coarsely at the others.
     pub(super) fn over(count: usize, most: usize, onset: Option<usize>) -> Self {
-        let coarse = COARSE.min(count).min(most);
+        let (wanted, most_others) = match onset {
+            Some(_) => (AROUND, most.saturating_sub(2)),
+            None => (COARSE, most),
+        };
+        let coarse = wanted.min(count).min(most_others);
         let last = count.saturating_sub(1);
         let mut planned: Vec<usize> = (0..coarse)
             .map(|number| number * last / coarse.saturating_sub(1).max(1))
@@ -42,6 +51,7 @@ impl Search {
             planned,
             found: BTreeMap::new(),
             most,
+            is_refined: onset.is_none(),
         }
     }
 
@@ -50,7 +60,8 @@ impl Search {
         if self.found.len() >= self.most {
             return None;
         }
-        self.planned.pop().or_else(|| self.between())
+        let planned = self.planned.pop();
+        planned.or_else(|| if self.is_refined { self.between() } else { None })
     }
 
     /// Takes the result of a moment.
@@ -215,6 +226,7 @@ mod tests {
             search.found(index, 10, 10);
         }
         assert_eq!(looked_at[..3], [6, 7, 0]);
+        assert!(looked_at.len() <= AROUND + 2, "{looked_at:?}");
     }
 
     #[test]

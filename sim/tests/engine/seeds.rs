@@ -10,7 +10,7 @@ use turnstile_scenarios::Scenario;
 use crate::tool::{command, scratch, stderr, stdout, turnstile};
 
 /// Number of compared seeds.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 30;
 
 fn digests(jobs: &str) -> Vec<String> {
     let seeds = format!("0..{SEEDS}");

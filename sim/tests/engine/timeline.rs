@@ -205,7 +205,7 @@ fn a_finding_is_marked_at_its_event() {
 
 #[test]
 fn only_events_in_view_are_drawn() {
-    const EVENTS: usize = 20_000;
+    const EVENTS: usize = 8_000;
     let verdict = long_run(EVENTS);
     let heading = Heading {
         title: "a long run",
@@ -215,7 +215,7 @@ fn only_events_in_view_are_drawn() {
         replay: "turnstile replay long.yaml --seed 7",
     };
     let page = timeline::page(&verdict, &heading, &entry("suite/turn/cold"));
-    assert!(page.len() < 8 << 20, "{} bytes", page.len());
+    assert!(page.len() < 4 << 20, "{} bytes", page.len());
     for (name, address) in [
         ("rows", "#fold=no"),
         ("whole", "#fold=no&zoom=whole"),

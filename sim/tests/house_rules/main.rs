@@ -133,6 +133,19 @@ fn only_the_seams_use_sockets_and_timers() {
     }
 }
 
+#[test]
+fn every_test_program_is_a_folder_as_ci_expects() {
+    let is_program = |path: &PathBuf| {
+        let tests = path.parent().filter(|folder| folder.ends_with("tests"));
+        let package = tests.and_then(Path::parent);
+        package.is_some_and(|package| package.join("Cargo.toml").exists())
+    };
+    for folder in ["fake-gateway", "reference", "scenarios", "sim"] {
+        let files: Vec<PathBuf> = sources(folder).into_iter().filter(is_program).collect();
+        assert_eq!(files, Vec::<PathBuf>::new(), "`.ci/run` runs tests/*/main.rs");
+    }
+}
+
 /// What plays in a world: its tasks must not draw from tokio's generator, which has no seed of the world.
 const IN_A_WORLD: [&str; 6] = [
     "reference/src",
