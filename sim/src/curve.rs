@@ -42,8 +42,7 @@ pub struct Moment {
     pub of: u32,
 }
 
-/// Where the cause is: the first moment from which the failure comes even in silence, or else the rise that best divides the
-/// moments into those from which the failure is less likely and those from which it is more likely.
+/// Where the cause is: the two moments between which most of the courses of events that are tried at each of them begin to fail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Jump {
     /// The moment before, since the start of the run.
@@ -55,7 +54,7 @@ pub struct Jump {
     /// The events after the moment before, up to this one.
     pub events: Vec<String>,
     /// Whether the failure comes even if nothing reaches the server any more after the jump, but not if nothing does before
-    /// it. Otherwise the jump follows from the curve.
+    /// it.
     #[serde(rename = "isBySilence")]
     pub is_by_silence: bool,
     /// Whether it is by silence, or the failure was almost certain from then on and much less likely before.

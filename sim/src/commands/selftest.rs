@@ -23,7 +23,7 @@ use super::progress::progress_bar;
 #[cfg(feature = "selftest")]
 use super::reporting::note_partial;
 #[cfg(feature = "selftest")]
-use super::why::{MOMENTS, VARIATIONS};
+use super::why::MOMENTS;
 
 /// The largest number of seeds of a search, and of searches.
 const MOST_SEEDS: u64 = 1_000_000_000;
@@ -125,7 +125,8 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
             jobs,
             watch,
             effort: Effort {
-                variations: VARIATIONS,
+                // The probes, which find the jump.
+                variations: 1,
                 moments: MOMENTS as usize,
                 jobs,
             },

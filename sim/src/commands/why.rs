@@ -31,7 +31,7 @@ pub(crate) struct WhyArguments {
     /// Explain the first violation of this oracle [default: the first violation of any]
     #[arg(long, value_name = "NAME", help_heading = FILTER_OPTIONS)]
     oracle: Option<String>,
-    /// Variations of what follows each moment
+    /// Variations of what follows each moment of the curve
     #[arg(long, value_name = "N", default_value_t = VARIATIONS, help_heading = RUNNER_OPTIONS,
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     variations: u32,
@@ -87,7 +87,7 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
         moments: arguments.moments as usize,
         jobs: arguments.jobs.simulated(),
     };
-    let bar = progress_bar(effort.moments);
+    let bar = progress_bar(effort.most());
     let oracle = arguments.oracle.as_deref();
     let drawn = curve_of(&played.play, verdict, oracle, effort, interruption, |looked_at| {
         bar.set_position(looked_at as u64);

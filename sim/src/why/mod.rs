@@ -1,5 +1,8 @@
-//! Finds the moment at which a failure became inevitable: repeats a play up to a moment, lets nothing reach the server any more
-//! or varies what follows, and counts how often the failure is still there.
+//! Finds the moment at which the cause of a failure happened: repeats a play up to a moment, changes what follows, and counts how
+//! often the failure is still there.
+//!
+//! A few changes are the same at each moment, the probes: nothing reaches the server any more, the script ends, or an outage ends
+//! what is under way. The cause is where those begin to fail that weigh most: silence, and where it shows nothing, the others.
 //!
 //! | file | what is in it |
 //! |---|---|
@@ -16,6 +19,7 @@ mod search;
 mod terminal;
 mod variation;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -23,9 +27,9 @@ use std::time::Duration;
 use turnstile_scenarios::Scenario;
 
 use self::moments::Instant;
-use self::search::Search;
+use self::search::{Counts, Search};
 pub use self::terminal::write_curve;
-use self::variation::Variation;
+use self::variation::{PROBES, Variation};
 pub use crate::curve::{Curve, Jump, Moment};
 use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
@@ -38,9 +42,9 @@ const SAME_TIME: Duration = Duration::from_secs(2);
 /// How thoroughly to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Number of variations of what follows a moment.
+    /// Number of variations of what follows a moment of the curve. The probes are the first of them, and never left out.
     pub variations: u32,
-    /// Most moments to look at.
+    /// Most moments to look at with the probes.
     pub moments: usize,
     /// Number of threads.
     pub jobs: NonZeroUsize,
@@ -65,9 +69,16 @@ pub enum NoCurve {
         /// The violated oracles, each once.
         violated: String,
     },
-    /// The search was stopped before it looked at two moments.
+    /// The search was stopped.
     #[error("interrupted before there was a result")]
     Interrupted,
+}
+
+impl Effort {
+    /// The most moments that are looked at, with the probes and then for the curve.
+    pub fn most(self) -> usize {
+        self.moments + search::COARSE
+    }
 }
 
 /// Draws the curve of the first violation of `oracle`, or else of any oracle, in `verdict`, which is that of `scenario` played
@@ -87,35 +98,49 @@ pub fn curve(
 ) -> Result<Curve, NoCurve> {
     let finding = explained(verdict, oracle)?;
     let instants = moments::instants(verdict, scenario.steps.len(), finding.at);
-    let healed_at = moments::healed_at(verdict);
-    let onset = search::onset(instants.len(), |index| {
-        let silent = Variation::silent(scenario, options.seed, &instants[index], healed_at);
-        findings_of(&silent, options)
-            .is_some_and(|found| found.iter().any(|other| is_repeated(&finding, other)))
-    });
-    let mut search = Search::over(instants.len(), effort.moments, onset);
+    let plays = Plays {
+        scenario,
+        options,
+        finding: &finding,
+        instants: &instants,
+        healed_at: moments::healed_at(verdict),
+        jobs: effort.jobs,
+    };
+    let mut search = Search::over(instants.len(), effort.moments);
+    let mut silent = BTreeSet::new();
     while let Some(index) = search.next() {
-        let (failed, of) = outcomes(scenario, options, &instants[index], index, &finding, effort);
-        if progress(search.looked_at()).is_break() {
-            break;
+        let probes = plays.probes(index);
+        if probes.is_silent {
+            silent.insert(index);
         }
-        search.found(index, failed, of);
+        search.found(index, probes.weight);
+        if progress(search.looked_at()).is_break() {
+            return Err(NoCurve::Interrupted);
+        }
     }
-    let found = search.into_found();
-    if found.len() < 2 {
-        return Err(NoCurve::Interrupted);
+    let jump = search.jump();
+    let mut shown = search::coarse(instants.len(), effort.moments);
+    shown.extend(jump.iter().flat_map(|(before, after)| [*before, *after]));
+    shown.sort_unstable();
+    shown.dedup();
+    let mut found = Vec::new();
+    for index in shown {
+        found.push((index, plays.counts(index, effort.variations)));
+        if progress(search.looked_at() + found.len()).is_break() {
+            return Err(NoCurve::Interrupted);
+        }
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);
-    let places = onset.map(|onset| (onset - 1, onset));
-    let jump = places.or_else(|| search::jump(&found)).map(|(before, after)| {
+    let jump = jump.map(|(before, after)| {
         let first = instants[before].records;
+        let is_by_silence = silent.contains(&after) && !silent.contains(&before);
         Jump {
-            is_by_silence: onset.is_some(),
+            is_by_silence,
             after: instants[before].at,
             at: instants[after].at,
             events: (first..instants[after].records).map(line).collect(),
-            is_clear: onset.is_some() || search::is_clear(&found, before, after),
+            is_clear: is_by_silence || search::is_clear(&found, before, after),
             is_narrow: after == before + 1,
             record: first,
         }
@@ -128,9 +153,9 @@ pub fn curve(
     });
     Ok(Curve {
         moments: moments.collect(),
-        rule: finding.rule,
-        message: finding.label,
-        text: finding.text,
+        rule: finding.rule.clone(),
+        message: finding.label.clone(),
+        text: finding.text.clone(),
         at: finding.at,
         jump,
     })
@@ -165,38 +190,74 @@ fn explained(verdict: &Verdict, oracle: Option<&str>) -> Result<LabelledFinding,
     }
 }
 
-/// Plays the variations from a moment on. Returns how many have the failure, and how many have an outcome.
-fn outcomes(
-    scenario: &Scenario,
+/// Plays what follows the moments of a play with a finding.
+struct Plays<'a> {
+    scenario: &'a Scenario,
     options: Options,
-    instant: &Instant,
-    index: usize,
-    finding: &LabelledFinding,
-    effort: Effort,
-) -> (u32, u32) {
-    let (mut failed, mut of) = (0, 0);
-    workers::in_order(
-        0..effort.variations,
-        effort.jobs,
-        |number| {
-            let variation = Variation::draw(scenario, options.seed, instant, (index, number));
-            let found = findings_of(&variation, options)?;
-            Some(found.iter().any(|other| is_the_same(finding, other)))
-        },
-        |_| {},
-        |has_failed| {
-            of += u32::from(has_failed.is_some());
-            failed += u32::from(has_failed == Some(true));
-            ControlFlow::Continue(())
-        },
-    );
-    (failed, of)
+    finding: &'a LabelledFinding,
+    instants: &'a [Instant],
+    healed_at: Duration,
+    jobs: NonZeroUsize,
 }
 
-/// The violations in a variation; `None` if the harness failed.
-fn findings_of(variation: &Variation, options: Options) -> Option<Vec<LabelledFinding>> {
-    let verdict = suite::play_safely(&variation.scenario, variation.options(options)).ok()?;
-    Some(LabelledFinding::all(&verdict).collect())
+/// What the probes of a moment show.
+struct Probes {
+    /// The weight of those in which the failure comes as in the play.
+    weight: u32,
+    /// Whether it comes even if nothing reaches the server any more.
+    is_silent: bool,
+}
+
+impl Plays<'_> {
+    /// Plays the probes of a moment.
+    fn probes(&self, moment: usize) -> Probes {
+        let repeated = self.each(moment, PROBES.len(), is_repeated);
+        let fails = |number: usize| repeated[number] == Some(true);
+        let weights = PROBES.iter().enumerate().filter(|(number, _)| fails(*number));
+        Probes {
+            weight: weights.map(|(_, weight)| weight).sum(),
+            is_silent: fails(0),
+        }
+    }
+
+    /// Plays the variations of a moment. Returns how many have the failure, and how many have an outcome.
+    fn counts(&self, moment: usize, variations: u32) -> Counts {
+        let count = PROBES.len().max(variations as usize);
+        let failed = self.each(moment, count, is_the_same);
+        let outcomes = failed.into_iter().flatten();
+        outcomes.fold((0, 0), |(failed, of), has_failed| {
+            (failed + u32::from(has_failed), of + 1)
+        })
+    }
+
+    /// Whether each of the first `count` variations of a moment has a finding that `is_it`; `None` for one in which the harness
+    /// failed.
+    fn each(
+        &self,
+        moment: usize,
+        count: usize,
+        is_it: impl Fn(&LabelledFinding, &LabelledFinding) -> bool + Sync,
+    ) -> Vec<Option<bool>> {
+        let mut outcomes = Vec::with_capacity(count);
+        workers::in_order(
+            0..count,
+            self.jobs,
+            |number| {
+                let play = (self.scenario, self.options.seed);
+                let place = (moment, &self.instants[moment]);
+                let variation = Variation::numbered(play, place, self.healed_at, number);
+                let options = variation.options(self.options);
+                let verdict = suite::play_safely(&variation.scenario, options).ok()?;
+                Some(LabelledFinding::all(&verdict).any(|other| is_it(self.finding, &other)))
+            },
+            |_| {},
+            |outcome| {
+                outcomes.push(outcome);
+                ControlFlow::Continue(())
+            },
+        );
+        outcomes
+    }
 }
 
 /// Whether a finding is the same one at about the same time. One that is much earlier or later has another cause.

@@ -71,9 +71,9 @@ fn a_variation_equals_the_play_up_to_its_moment() {
         let stride = instants.len() / 5 + 1;
         let some = instants.iter().enumerate().rev().step_by(stride);
         for (index, instant) in some {
-            let drawn = (0..10).map(|number| Variation::draw(&scenario, seed, instant, (index, number)));
-            let silent = Variation::silent(&scenario, seed, instant, healed_at);
-            for variation in drawn.chain([silent]) {
+            for number in 0..PROBES.len() + 6 {
+                let play = (&scenario, seed);
+                let variation = Variation::numbered(play, (index, instant), healed_at, number);
                 let varied = suite::play_safely(&variation.scenario, variation.options(options));
                 let varied = varied.expect("the harness works");
                 let end = varied

@@ -1,7 +1,7 @@
 //! Variations of what follows a moment: other timings of the network, other steps, and often one more fault.
 //!
-//! A failure is inevitable only if nothing avoids it. So each moment is followed by all [`Course`]s, some of which end at once
-//! what is under way, and by mixtures that are drawn. A step that waits at the moment waits no longer.
+//! Each moment is followed by the same few courses of events, the probes, which end what is under way in different ways, and by
+//! others that are drawn. A step that waits at the moment waits no longer.
 
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub(super) struct Variation {
 /// failure would seem to be avoidable after it has happened.
 #[derive(Debug, Clone, Copy)]
 enum Course {
+    /// Nothing reaches the server any more. What has begun ends when it would, and the network stays as it is.
+    Silence,
     /// The steps of the script.
     Same,
     /// Nothing more.
@@ -62,69 +64,57 @@ enum Course {
     Foreign,
 }
 
+/// The weights of the first variations, whose courses show where a cause is. In silence the server decides nothing new except by
+/// its timers, so that one weighs more than the others together. They decide where silence shows nothing.
+pub(super) const PROBES: [u32; 5] = [5, 1, 1, 1, 1];
+
 impl Course {
-    /// The course of a variation: first each of those that are not drawn.
-    fn numbered(number: u32) -> Self {
-        const FIRST: [Course; 4] = [
-            Course::Same,
-            Course::Nothing,
-            Course::Interrupt,
-            Course::NoCallbacks,
-        ];
-        let number = number as usize;
-        if let Some(course) = FIRST.get(number) {
-            return *course;
-        }
-        match SweepFault::ENDING.get(number - FIRST.len()) {
-            Some(kind) => Self::Fault(kind),
-            None if number.is_multiple_of(2) => Self::Thinned,
-            None => Self::Foreign,
+    /// The course of a variation: first each of those that are not drawn, and of these the probes first.
+    fn numbered(number: usize) -> Self {
+        const PROBE_FAULTS: usize = 2;
+        const FIXED: [Course; 3] = [Course::Same, Course::Interrupt, Course::NoCallbacks];
+        match number {
+            0 => Self::Silence,
+            1 => Self::Nothing,
+            number if number < PROBES.len() => Self::Fault(&SweepFault::ENDING[number - PROBE_FAULTS]),
+            number => match FIXED.get(number - PROBES.len()) {
+                Some(course) => *course,
+                None if number.is_multiple_of(2) => Self::Thinned,
+                None => Self::Foreign,
+            },
         }
     }
 }
 
 impl Variation {
-    /// Draws a variation of a play with `seed`. The same `number` gives the same one.
-    pub(super) fn draw(scenario: &Scenario, seed: u64, instant: &Instant, number: (usize, u32)) -> Self {
-        let (moment, number) = number;
+    /// The variation of a play with a number. Draws those after the probes with `seed`: the same number gives the same one.
+    /// Everything is healed at `healed_at` at the earliest, as in the play.
+    pub(super) fn numbered(
+        (scenario, seed): (&Scenario, u64),
+        (moment, instant): (usize, &Instant),
+        healed_at: Duration,
+        number: usize,
+    ) -> Self {
         let stream = Streams::new(seed).stream(&format!("why:{moment}:{number}"));
         let randomness = Randomness::new(stream);
-        let reseed = Reseed {
-            at: instant.at + AFTER,
-            seed: u64::from_le_bytes(randomness.bytes()),
-        };
+        let at = instant.at + AFTER;
         let course = Course::numbered(number);
+        let is_drawn = number >= PROBES.len();
+        let reseed = is_drawn.then(|| Reseed {
+            at,
+            seed: u64::from_le_bytes(randomness.bytes()),
+        });
         let fault = match course {
-            Course::Fault(kind) => Some(TimedFault {
-                at: instant.at + AFTER,
-                kind,
-            }),
+            Course::Fault(kind) => Some(TimedFault { at, kind }),
             Course::Thinned | Course::Foreign => drawn_fault(instant, &randomness),
             _ => None,
         };
         let (scenario, is_late) = continued(scenario, instant, course, &randomness);
         Self {
             scenario,
-            reseed: Some(reseed),
+            reseed,
             fault,
-            silence: None,
-            is_late,
-        }
-    }
-
-    /// The play without input for the server from a moment on. What has begun ends when it would, the network
-    /// stays as it is, and everything is healed at `healed_at` as before.
-    pub(super) fn silent(scenario: &Scenario, seed: u64, instant: &Instant, healed_at: Duration) -> Self {
-        let randomness = Randomness::new(Streams::new(seed).stream("why:silent"));
-        let (scenario, is_late) = continued(scenario, instant, Course::Nothing, &randomness);
-        Self {
-            scenario,
-            reseed: None,
-            fault: None,
-            silence: Some(Silence {
-                at: instant.at + AFTER,
-                healed_at,
-            }),
+            silence: matches!(course, Course::Silence).then_some(Silence { at, healed_at }),
             is_late,
         }
     }
@@ -242,7 +232,7 @@ fn following(
     };
     match course {
         Course::Same => later.to_vec(),
-        Course::Nothing | Course::Fault(_) => Vec::new(),
+        Course::Silence | Course::Nothing | Course::Fault(_) => Vec::new(),
         Course::Interrupt => then(Step::Interrupt(Interrupt {
             session: session(),
             ..Interrupt::default()
