@@ -24,7 +24,7 @@ pub struct Curve {
     pub at: Duration,
     /// The moments, in order of time.
     pub moments: Vec<Moment>,
-    /// Where its cause is; `None` if no moment made it more likely.
+    /// Where its cause is; `None` if the probes begin to fail nowhere.
     pub jump: Option<Jump>,
 }
 
@@ -42,7 +42,7 @@ pub struct Moment {
     pub of: u32,
 }
 
-/// Where the cause is: the two moments between which most of the courses of events that are tried at each of them begin to fail.
+/// Where the cause is: the two moments between which the weight of the failing probes rises most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Jump {
     /// The moment before, since the start of the run.
@@ -81,12 +81,14 @@ impl Curve {
     /// What it shows, as a sentence without its end.
     pub fn conclusion(&self) -> String {
         let Some(jump) = &self.jump else {
-            return "no moment made it more likely: it was so from the start".to_owned();
+            return "no moment stands out".to_owned();
         };
         let verdict = match (jump.is_by_silence, jump.is_clear) {
             (true, _) => format!("its cause happened: from then on it fails {IN_SILENCE}"),
             (false, true) => "it became inevitable".to_owned(),
-            (false, false) => "it became likelier than elsewhere, but no moment stands out".to_owned(),
+            (false, false) => {
+                "its cause may have happened, but the curve does not rise clearly there".to_owned()
+            }
         };
         let (after, at) = (seconds(jump.after), seconds(jump.at));
         format!("after {after} s, up to {at} s, {verdict}")

@@ -4,7 +4,7 @@
 //!
 //! - [`stage`] sets up the parties in a world, [`script`] plays a scenario on a stage and has its trace judged.
 //! - [`suite`] plays many scenarios in parallel, [`explore`] plays generated scenarios, [`sweep`] injects a fault at every
-//!   moment of a scenario, [`why`] finds the moment at which a failure became inevitable, which a [`curve`] shows, and [`live`]
+//!   moment of a scenario, [`why`] finds the moment at which the cause of a failure happened, which a [`curve`] shows, and [`live`]
 //!   plays scenarios in real time against a server process. [`probe`] finds out what a server can do. [`client`] judges
 //!   clients and [`wrapper`] wrappers; [`role`] is what they share. [`playground`] is a place to build clients, and
 //!   [`openapi`] describes the procedures for them.

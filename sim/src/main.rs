@@ -127,11 +127,11 @@ enum Command {
     Shrink(ShrinkArguments),
     /// Run a script with one injected fault, at every moment
     Sweep(SweepArguments),
-    /// Find the moment at which the failure of a seed or script became inevitable
+    /// Find the moment at which the cause of a failure of a seed or script happened
     ///
-    /// Repeats the play up to a moment and varies what follows: timings of the network are drawn anew, half of the later steps
-    /// are left out, and often there is one more fault. The largest rise in how often it fails is the moment. The exit status
-    /// is 2 if nothing fails.
+    /// Repeats the play up to a moment and changes what follows: nothing reaches the server any more, the script ends, or a party
+    /// is down for a minute. The moment is where these begin to fail; the first one counts most. Further variations show how often
+    /// it fails from some moments on. The exit status is 2 if nothing fails.
     Why(WhyArguments),
     /// Merge results of `turnstile explore --json`
     Merge(MergeArguments),

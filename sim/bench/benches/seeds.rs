@@ -93,8 +93,8 @@ fn sessions(criterion: &mut Criterion) {
 #[cfg(feature = "selftest")]
 fn explanation(criterion: &mut Criterion) {
     const EFFORT: Effort = Effort {
-        variations: 24,
-        moments: 40,
+        variations: Effort::VARIATIONS,
+        moments: Effort::MOMENTS,
         jobs: NonZeroUsize::MIN,
     };
     let scenario = explore::scenario(0);

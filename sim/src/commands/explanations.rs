@@ -9,18 +9,19 @@ use turnstile::why::{Effort, explained_rule};
 
 use super::arguments::REPORTER_OPTIONS;
 use super::interruption::Interruption;
-use super::why::{MOMENTS, VARIATIONS, curve_of};
+use super::why::curve_of;
 
 /// The default number of variations, as a text.
 const DEFAULT: &str = "24";
-const _: () = assert!(VARIATIONS == 24, "the text says something else");
+const _: () = assert!(Effort::VARIATIONS == 24, "the text says something else");
 
 /// Whether failures are explained.
 #[derive(Args)]
 pub(crate) struct ExplanationArguments {
     /// Show in the report from when on the first failure of each kind was inevitable
     ///
-    /// Takes some seconds for each kind. As `turnstile why`, it plays N variations [default: 24] of what follows each moment.
+    /// Takes some seconds for each kind. As `turnstile why`, it plays N variations [default: 24] of what follows each moment
+    /// of the curve.
     #[arg(long, value_name = "N", help_heading = REPORTER_OPTIONS, requires = "report", conflicts_with = "live",
         num_args = 0..=1, require_equals = true, default_missing_value = DEFAULT,
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -32,7 +33,7 @@ impl ExplanationArguments {
     pub(crate) fn explainer(&self, jobs: NonZeroUsize, interruption: Interruption) -> Explainer {
         let effort = self.why.map(|variations| Effort {
             variations,
-            moments: MOMENTS as usize,
+            moments: Effort::MOMENTS,
             jobs,
         });
         Explainer {

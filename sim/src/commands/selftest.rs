@@ -23,7 +23,6 @@ use super::progress::progress_bar;
 #[cfg(feature = "selftest")]
 use super::reporting::note_partial;
 #[cfg(feature = "selftest")]
-use super::why::MOMENTS;
 
 /// The largest number of seeds of a search, and of searches.
 const MOST_SEEDS: u64 = 1_000_000_000;
@@ -125,9 +124,9 @@ pub(crate) fn selftest(arguments: &SelftestArguments) -> io::Result<Exit> {
             jobs,
             watch,
             effort: Effort {
-                // The probes, which find the jump.
-                variations: 1,
-                moments: MOMENTS as usize,
+                // Nothing looks at the curve.
+                variations: 0,
+                moments: Effort::MOMENTS,
                 jobs,
             },
         };

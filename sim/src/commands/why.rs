@@ -19,10 +19,6 @@ use super::output_file::{OutputFile, check_distinct};
 use super::progress::progress_bar;
 use super::seeds::{ServerArguments, SourceArguments};
 
-/// How thoroughly to look, unless asked otherwise.
-pub(crate) const VARIATIONS: u32 = 24;
-pub(crate) const MOMENTS: u32 = 40;
-
 /// Arguments of `turnstile why`.
 #[derive(Args)]
 pub(crate) struct WhyArguments {
@@ -31,12 +27,12 @@ pub(crate) struct WhyArguments {
     /// Explain the first violation of this oracle [default: the first violation of any]
     #[arg(long, value_name = "NAME", help_heading = FILTER_OPTIONS)]
     oracle: Option<String>,
-    /// Variations of what follows each moment of the curve
-    #[arg(long, value_name = "N", default_value_t = VARIATIONS, help_heading = RUNNER_OPTIONS,
+    /// Variations of what follows each moment of the curve, at least the five probes
+    #[arg(long, value_name = "N", default_value_t = Effort::VARIATIONS, help_heading = RUNNER_OPTIONS,
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     variations: u32,
-    /// Most moments to look at
-    #[arg(long, value_name = "N", default_value_t = MOMENTS, help_heading = RUNNER_OPTIONS,
+    /// Most moments at which to look for the cause
+    #[arg(long, value_name = "N", default_value_t = Effort::MOMENTS, help_heading = RUNNER_OPTIONS,
         value_parser = clap::value_parser!(u32).range(2..=10_000))]
     moments: u32,
     #[command(flatten, next_help_heading = RUNNER_OPTIONS)]
@@ -84,7 +80,7 @@ pub(crate) fn why(arguments: &WhyArguments) -> io::Result<Exit> {
     };
     let effort = Effort {
         variations: arguments.variations,
-        moments: arguments.moments as usize,
+        moments: arguments.moments,
         jobs: arguments.jobs.simulated(),
     };
     let bar = progress_bar(effort.most());

@@ -53,8 +53,8 @@ pub enum NotMeasured {
     /// There is no curve.
     #[error(transparent)]
     NoCurve(#[from] NoCurve),
-    /// No moment made the failure likelier.
-    #[error("no moment made it likelier")]
+    /// The probes begin to fail at no moment.
+    #[error("the probes begin to fail nowhere")]
     NoJump,
     /// Nothing differs from the unmodified server before the finding.
     #[error("nothing differs before the finding")]

@@ -7,7 +7,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `moments` | the moments of a play, and the steps that had begun |
-//! | `variation` | what follows a moment, drawn again |
+//! | `variation` | what follows a moment: the probes, and what is drawn |
 //! | `search` | which moments to look at |
 //! | `terminal` | the curve on a terminal |
 //!
@@ -19,9 +19,9 @@ mod search;
 mod terminal;
 mod variation;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
 use turnstile_scenarios::Scenario;
@@ -29,7 +29,7 @@ use turnstile_scenarios::Scenario;
 use self::moments::Instant;
 use self::search::{Counts, Search};
 pub use self::terminal::write_curve;
-use self::variation::{PROBES, Variation};
+use self::variation::{PROBES, SILENCE, Variation};
 pub use crate::curve::{Curve, Jump, Moment};
 use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
@@ -45,7 +45,7 @@ pub struct Effort {
     /// Number of variations of what follows a moment of the curve. The probes are the first of them, and never left out.
     pub variations: u32,
     /// Most moments to look at with the probes.
-    pub moments: usize,
+    pub moments: u32,
     /// Number of threads.
     pub jobs: NonZeroUsize,
 }
@@ -75,9 +75,15 @@ pub enum NoCurve {
 }
 
 impl Effort {
+    /// The variations, unless asked otherwise.
+    pub const VARIATIONS: u32 = 24;
+    /// The moments, unless asked otherwise.
+    pub const MOMENTS: u32 = 40;
+
     /// The most moments that are looked at, with the probes and then for the curve.
     pub fn most(self) -> usize {
-        self.moments + search::COARSE
+        let moments = self.moments as usize;
+        moments + search::COARSE.min(moments) + 2
     }
 }
 
@@ -106,26 +112,25 @@ pub fn curve(
         healed_at: moments::healed_at(verdict),
         jobs: effort.jobs,
     };
-    let mut search = Search::over(instants.len(), effort.moments);
-    let mut silent = BTreeSet::new();
+    let mut search = Search::over(instants.len(), effort.moments as usize);
+    let mut probes = BTreeMap::new();
     while let Some(index) = search.next() {
-        let probes = plays.probes(index);
-        if probes.is_silent {
-            silent.insert(index);
-        }
-        search.found(index, probes.weight);
+        let outcomes = plays.each(index, 0..PROBES.len());
+        search.found(index, weight(&outcomes));
+        probes.insert(index, outcomes);
         if progress(search.looked_at()).is_break() {
             return Err(NoCurve::Interrupted);
         }
     }
     let jump = search.jump();
-    let mut shown = search::coarse(instants.len(), effort.moments);
+    let mut shown = search::coarse(instants.len(), effort.moments as usize);
     shown.extend(jump.iter().flat_map(|(before, after)| [*before, *after]));
     shown.sort_unstable();
     shown.dedup();
     let mut found = Vec::new();
     for index in shown {
-        found.push((index, plays.counts(index, effort.variations)));
+        let further = plays.each(index, PROBES.len()..PROBES.len().max(effort.variations as usize));
+        found.push((index, counts(probes[&index].iter().chain(&further))));
         if progress(search.looked_at() + found.len()).is_break() {
             return Err(NoCurve::Interrupted);
         }
@@ -134,7 +139,8 @@ pub fn curve(
     let line = |record: usize| records[record].line(&verdict.labels);
     let jump = jump.map(|(before, after)| {
         let first = instants[before].records;
-        let is_by_silence = silent.contains(&after) && !silent.contains(&before);
+        let fails_in_silence = |index| has_failed(&probes[&index][SILENCE]);
+        let is_by_silence = fails_in_silence(after) && !fails_in_silence(before);
         Jump {
             is_by_silence,
             after: instants[before].at,
@@ -200,47 +206,20 @@ struct Plays<'a> {
     jobs: NonZeroUsize,
 }
 
-/// What the probes of a moment show.
-struct Probes {
-    /// The weight of those in which the failure comes as in the play.
-    weight: u32,
-    /// Whether it comes even if nothing reaches the server any more.
-    is_silent: bool,
+/// What a variation shows.
+struct Outcome {
+    /// Whether it has the finding.
+    is_there: bool,
+    /// Whether it has it at about the same time.
+    is_repeated: bool,
 }
 
 impl Plays<'_> {
-    /// Plays the probes of a moment.
-    fn probes(&self, moment: usize) -> Probes {
-        let repeated = self.each(moment, PROBES.len(), is_repeated);
-        let fails = |number: usize| repeated[number] == Some(true);
-        let weights = PROBES.iter().enumerate().filter(|(number, _)| fails(*number));
-        Probes {
-            weight: weights.map(|(_, weight)| weight).sum(),
-            is_silent: fails(0),
-        }
-    }
-
-    /// Plays the variations of a moment. Returns how many have the failure, and how many have an outcome.
-    fn counts(&self, moment: usize, variations: u32) -> Counts {
-        let count = PROBES.len().max(variations as usize);
-        let failed = self.each(moment, count, is_the_same);
-        let outcomes = failed.into_iter().flatten();
-        outcomes.fold((0, 0), |(failed, of), has_failed| {
-            (failed + u32::from(has_failed), of + 1)
-        })
-    }
-
-    /// Whether each of the first `count` variations of a moment has a finding that `is_it`; `None` for one in which the harness
-    /// failed.
-    fn each(
-        &self,
-        moment: usize,
-        count: usize,
-        is_it: impl Fn(&LabelledFinding, &LabelledFinding) -> bool + Sync,
-    ) -> Vec<Option<bool>> {
-        let mut outcomes = Vec::with_capacity(count);
+    /// Plays variations of a moment; `None` for one in which the harness failed.
+    fn each(&self, moment: usize, numbers: Range<usize>) -> Vec<Option<Outcome>> {
+        let mut outcomes = Vec::with_capacity(numbers.len());
         workers::in_order(
-            0..count,
+            numbers,
             self.jobs,
             |number| {
                 let play = (self.scenario, self.options.seed);
@@ -248,7 +227,12 @@ impl Plays<'_> {
                 let variation = Variation::numbered(play, place, self.healed_at, number);
                 let options = variation.options(self.options);
                 let verdict = suite::play_safely(&variation.scenario, options).ok()?;
-                Some(LabelledFinding::all(&verdict).any(|other| is_it(self.finding, &other)))
+                let findings: Vec<_> = LabelledFinding::all(&verdict).collect();
+                let has = |is_it: fn(&_, &_) -> bool| findings.iter().any(|other| is_it(self.finding, other));
+                Some(Outcome {
+                    is_there: has(is_the_same),
+                    is_repeated: has(is_repeated),
+                })
             },
             |_| {},
             |outcome| {
@@ -258,6 +242,27 @@ impl Plays<'_> {
         );
         outcomes
     }
+}
+
+/// Whether the failure comes as in the play.
+fn has_failed(outcome: &Option<Outcome>) -> bool {
+    outcome.as_ref().is_some_and(|outcome| outcome.is_repeated)
+}
+
+/// The weight of the probes in which the failure comes as in the play.
+fn weight(probes: &[Option<Outcome>]) -> u32 {
+    let failing = PROBES
+        .iter()
+        .zip(probes)
+        .filter(|(_, outcome)| has_failed(outcome));
+    failing.map(|(weight, _)| weight).sum()
+}
+
+/// How many variations have the failure at any time, and how many have an outcome.
+fn counts<'a>(outcomes: impl Iterator<Item = &'a Option<Outcome>>) -> Counts {
+    outcomes.flatten().fold((0, 0), |(failed, of), outcome| {
+        (failed + u32::from(outcome.is_there), of + 1)
+    })
 }
 
 /// Whether a finding is the same one at about the same time. One that is much earlier or later has another cause.

@@ -14,7 +14,7 @@ const CERTAIN: f64 = 0.75;
 pub(super) type Counts = (u32, u32);
 
 /// A search for the jump over numbered moments: for the two that follow each other and between which the weight of the failing
-/// probes rises most. Of equal rises, the last.
+/// probes rises most. Of equal rises, the last, or one between moments that are apart if the limit comes before a look between them.
 #[derive(Debug)]
 pub(super) struct Search {
     /// Moments to look at, the next one last.

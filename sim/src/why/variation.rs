@@ -1,4 +1,4 @@
-//! Variations of what follows a moment: other timings of the network, other steps, and often one more fault.
+//! Variations of what follows a moment: other steps, often one more fault, and but for the probes other timings of the network.
 //!
 //! Each moment is followed by the same few courses of events, the probes, which end what is under way in different ways, and by
 //! others that are drawn. A step that waits at the moment waits no longer.
@@ -65,18 +65,26 @@ enum Course {
 }
 
 /// The weights of the first variations, whose courses show where a cause is. In silence the server decides nothing new except by
-/// its timers, so that one weighs more than the others together. They decide where silence shows nothing.
-pub(super) const PROBES: [u32; 5] = [5, 1, 1, 1, 1];
+/// its timers. So silence decides wherever it begins to fail: that is a larger rise than if all others begin to, even if all of
+/// them stop failing there. The others decide if silence fails always or never.
+pub(super) const PROBES: [u32; 5] = [9, 1, 1, 1, 1];
+/// The probe in which nothing reaches the server any more.
+pub(super) const SILENCE: usize = 0;
+/// The first probe with a fault.
+const FIRST_FAULT: usize = 2;
+const _: () = assert!(
+    PROBES.len() == FIRST_FAULT + SweepFault::ENDING.len(),
+    "each kind of fault that ends what is under way is a probe"
+);
 
 impl Course {
     /// The course of a variation: first each of those that are not drawn, and of these the probes first.
     fn numbered(number: usize) -> Self {
-        const PROBE_FAULTS: usize = 2;
         const FIXED: [Course; 3] = [Course::Same, Course::Interrupt, Course::NoCallbacks];
         match number {
-            0 => Self::Silence,
+            SILENCE => Self::Silence,
             1 => Self::Nothing,
-            number if number < PROBES.len() => Self::Fault(&SweepFault::ENDING[number - PROBE_FAULTS]),
+            number if number < PROBES.len() => Self::Fault(&SweepFault::ENDING[number - FIRST_FAULT]),
             number => match FIXED.get(number - PROBES.len()) {
                 Some(course) => *course,
                 None if number.is_multiple_of(2) => Self::Thinned,
@@ -88,7 +96,7 @@ impl Course {
 
 impl Variation {
     /// The variation of a play with a number. Draws those after the probes with `seed`: the same number gives the same one.
-    /// Everything is healed at `healed_at` at the earliest, as in the play.
+    /// In silence everything is healed at `healed_at` at the earliest, as in the play.
     pub(super) fn numbered(
         (scenario, seed): (&Scenario, u64),
         (moment, instant): (usize, &Instant),

@@ -1,7 +1,7 @@
 //! Cross-check: every script has the same result in the event world and in the witness (`turmoil::Sim`).
 //!
-//! By default covers scripts of at most [`LIMIT`] of virtual time in the witness, each on one of its surfaces, and mutants
-//! whose script is short; with `TURNSTILE_WITNESS=all` scripts of at most [`FULL_LIMIT`] on all surfaces, and all mutants.
+//! By default covers scripts of at most [`LIMIT`] of virtual time in the witness, each on one of its surfaces, and every third
+//! mutant ([`STRIDE`]) if its script is short; with `TURNSTILE_WITNESS=all` scripts of at most [`FULL_LIMIT`] on all surfaces, and all mutants.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -29,7 +29,7 @@ const FULL_LIMIT: Duration = Duration::from_hours(24);
 /// Limit on virtual time per mutant in the witness. A play that fails settles for two minutes there, so this is enough for
 /// scripts of ten seconds. `mutants` plays against all mutants in the event world.
 const LIMIT_WITH_MUTANT: Duration = Duration::from_secs(130);
-/// Every how many mutants one is compared.
+/// One of this many mutants is compared.
 const STRIDE: usize = 3;
 /// Minimum number of mutants whose plays are compared.
 const MIN_MUTANTS: usize = 12;

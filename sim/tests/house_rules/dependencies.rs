@@ -40,7 +40,7 @@ fn deny() -> Deny {
 }
 
 /// The packages of the lock file for the platform of this machine.
-fn packages() -> Metadata {
+pub(super) fn packages() -> Metadata {
     MetadataCommand::new()
         .manifest_path(top().join("Cargo.toml"))
         .other_options(["--locked".to_owned(), "--filter-platform".to_owned(), platform()])

@@ -1,7 +1,7 @@
 //! Tests in real time: live servers, seeds against them, load, `turnstile up`, wrappers.
 //!
-//! A separate binary, because `cargo test` runs binaries one after another: no other test of this project competes for
-//! the machine.
+//! A separate binary, so that no other test competes with these for the machine: `cargo test` runs binaries one after another,
+//! and `.ci/run` gives the others the lowest priority.
 
 #[path = "../support/chromium.rs"]
 mod chromium;
