@@ -22,7 +22,6 @@ use super::library::ScenarioArguments;
 use super::progress::progress_bar;
 #[cfg(feature = "selftest")]
 use super::reporting::note_partial;
-#[cfg(feature = "selftest")]
 
 /// The largest number of seeds of a search, and of searches.
 const MOST_SEEDS: u64 = 1_000_000_000;
