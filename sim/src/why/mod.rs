@@ -19,7 +19,7 @@ mod search;
 mod terminal;
 mod variation;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub enum NoCurve {
         /// The violated oracles, each once.
         violated: String,
     },
-    /// The search was stopped.
+    /// The search was stopped before it looked at two moments.
     #[error("interrupted before there was a result")]
     Interrupted,
 }
@@ -114,26 +114,28 @@ pub fn curve(
     };
     let mut search = Search::over(instants.len(), effort.moments as usize);
     let mut probes = BTreeMap::new();
-    while let Some(index) = search.next() {
+    let mut is_stopped = false;
+    while let Some(index) = search.next().filter(|_| !is_stopped) {
         let outcomes = plays.each(index, 0..PROBES.len());
         search.found(index, weight(&outcomes));
         probes.insert(index, outcomes);
-        if progress(search.looked_at()).is_break() {
-            return Err(NoCurve::Interrupted);
-        }
+        is_stopped = progress(probes.len()).is_break();
+    }
+    if probes.len() < 2 {
+        return Err(NoCurve::Interrupted);
     }
     let jump = search.jump();
-    let mut shown = search::coarse(instants.len(), effort.moments as usize);
+    let mut shown: BTreeSet<usize> = search::coarse(instants.len(), effort.moments as usize).collect();
     shown.extend(jump.iter().flat_map(|(before, after)| [*before, *after]));
-    shown.sort_unstable();
-    shown.dedup();
     let mut found = Vec::new();
-    for index in shown {
-        let further = plays.each(index, PROBES.len()..PROBES.len().max(effort.variations as usize));
-        found.push((index, counts(probes[&index].iter().chain(&further))));
-        if progress(search.looked_at() + found.len()).is_break() {
-            return Err(NoCurve::Interrupted);
-        }
+    for (index, probes) in probes.iter().filter(|(index, _)| shown.contains(index)) {
+        // What was found before an interruption is not lost.
+        let further = match is_stopped {
+            true => Vec::new(),
+            false => plays.each(*index, PROBES.len()..PROBES.len().max(effort.variations as usize)),
+        };
+        found.push((*index, counts(probes.iter().chain(&further))));
+        is_stopped |= progress(search.looked_at() + found.len()).is_break();
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);

@@ -27,7 +27,7 @@ pub(super) struct Search {
 impl Search {
     /// A search over `count` moments that looks at no more than `most`.
     pub(super) fn over(count: usize, most: usize) -> Self {
-        let mut planned = coarse(count, most);
+        let mut planned: Vec<usize> = coarse(count, most).collect();
         planned.reverse();
         Self {
             planned,
@@ -75,14 +75,10 @@ impl Search {
 }
 
 /// Up to [`COARSE`] of `count` moments, evenly, the first and the last among them, and no more than `most`.
-pub(super) fn coarse(count: usize, most: usize) -> Vec<usize> {
+pub(super) fn coarse(count: usize, most: usize) -> impl Iterator<Item = usize> {
     let number = COARSE.min(count).min(most);
     let last = count.saturating_sub(1);
-    let mut moments: Vec<usize> = (0..number)
-        .map(|place| place * last / number.saturating_sub(1).max(1))
-        .collect();
-    moments.dedup();
-    moments
+    (0..number).map(move |place| place * last / number.saturating_sub(1).max(1))
 }
 
 /// Whether a rise is beyond chance, and the failure almost certain from its end on.

@@ -40,6 +40,34 @@ fn a_failure_is_certain_at_its_end_and_the_curve_repeats_exactly() {
 }
 
 #[test]
+fn an_interrupted_search_shows_what_it_found() {
+    let scenario = explore::scenario(0);
+    let options = Options {
+        subject: Subject::from(Rule::LastOfBatchIsRepresentative),
+        ..Options::default()
+    };
+    let verdict = suite::play_safely(&scenario, options).expect("the harness works");
+    let until = |most: usize| {
+        curve(&scenario, options, &verdict, None, EFFORT, |looked_at| {
+            if looked_at < most {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })
+    };
+    assert_eq!(until(1), Err(NoCurve::Interrupted));
+    let probes = u32::try_from(PROBES.len()).unwrap();
+    let early = until(3).expect("it looked at three moments").moments;
+    assert!(early.len() == 3 && early.iter().all(|moment| moment.of == probes));
+    let late = until(EFFORT.moments as usize + 1)
+        .expect("only the curve is missing")
+        .moments;
+    assert_eq!(late[0].of, EFFORT.variations);
+    assert_eq!(late.last().map(|moment| moment.of), Some(probes));
+}
+
+#[test]
 fn a_play_without_a_violated_oracle_has_no_curve() {
     let scenario = explore::scenario(0);
     let verdict = suite::play_safely(&scenario, Options::default()).expect("the harness works");
