@@ -226,7 +226,7 @@ fn a_page_shows_when_the_failure_became_inevitable() {
     assert_eq!(json["why"]["jump"]["atUs"], 2000);
 
     let (page, _) = page_with(Some(curve(false)));
-    assert!(page.contains("no moment stands out"));
+    assert!(page.contains("the curve does not rise clearly there"));
     assert!(
         !page.contains('⚑') && !page.contains("finding=1"),
         "there is no mark"
