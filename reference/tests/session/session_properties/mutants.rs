@@ -5,11 +5,11 @@ use turnstile_mutants::Rule;
 
 use crate::session_properties::laws::Law;
 use crate::session_properties::world::Outlook;
-use crate::session_properties::{ALL_FAULTS, CASES, config, search};
+use crate::session_properties::{ALL_FAULTS, MANY_CASES, config, search};
 
 fn is_caught_as(rule: Rule, laws: &[Law]) {
     let config = Config {
-        cases: CASES,
+        cases: MANY_CASES,
         max_shrink_iters: 0,
         ..config()
     };
