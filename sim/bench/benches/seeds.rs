@@ -1,5 +1,4 @@
-//! Cost of seeds on one core: generated seeds, plays of a guided exploration, each further fault, each further session, and the
-//! explanation of a failure.
+//! Cost of seeds on one core: generated seeds, plays of a guided exploration, each further fault, and each further session.
 
 mod measure;
 
@@ -10,15 +9,7 @@ use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use turnstile::explore::{self, Playing};
-#[cfg(feature = "selftest")]
-use turnstile::script::Options;
 use turnstile::stage::{StoreChoice, Subject};
-#[cfg(feature = "selftest")]
-use turnstile::suite;
-#[cfg(feature = "selftest")]
-use turnstile::why::{self, Effort};
-#[cfg(feature = "selftest")]
-use turnstile_mutants::Rule;
 
 /// The allocator of the tool, so that results are comparable.
 #[global_allocator]
@@ -89,34 +80,5 @@ fn sessions(criterion: &mut Criterion) {
     });
 }
 
-/// Where the cause of a failure is, of a seed against a mutant.
-#[cfg(feature = "selftest")]
-fn explanation(criterion: &mut Criterion) {
-    const EFFORT: Effort = Effort {
-        variations: Effort::VARIATIONS,
-        moments: Effort::MOMENTS,
-        jobs: NonZeroUsize::MIN,
-    };
-    let scenario = explore::scenario(0);
-    let options = Options {
-        subject: Subject::from(Rule::LastOfBatchIsRepresentative).unchecked(),
-        ..Options::default()
-    };
-    let verdict = suite::play_safely(&scenario, options).expect("the harness works");
-    let mut group = criterion.benchmark_group("why");
-    group.sample_size(10);
-    group.bench_function("one core", |bencher| {
-        bencher.iter(|| {
-            why::curve(&scenario, options, &verdict, None, EFFORT, |_| {
-                ControlFlow::Continue(())
-            })
-        });
-    });
-    group.finish();
-}
-
-#[cfg(not(feature = "selftest"))]
-fn explanation(_criterion: &mut Criterion) {}
-
-criterion_group!(benches, seeds, faults, sessions, explanation);
+criterion_group!(benches, seeds, faults, sessions);
 criterion_main!(benches);

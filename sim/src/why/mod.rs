@@ -127,6 +127,7 @@ pub fn curve(
     let jump = search.jump();
     let mut shown: BTreeSet<usize> = search::coarse(instants.len(), effort.moments as usize).collect();
     shown.extend(jump.iter().flat_map(|(before, after)| [*before, *after]));
+    let looked_at = probes.len();
     let mut found = Vec::new();
     for (index, probes) in probes.iter().filter(|(index, _)| shown.contains(index)) {
         // What was found before an interruption is not lost.
@@ -135,7 +136,7 @@ pub fn curve(
             false => plays.each(*index, PROBES.len()..PROBES.len().max(effort.variations as usize)),
         };
         found.push((*index, counts(probes.iter().chain(&further))));
-        is_stopped |= progress(search.looked_at() + found.len()).is_break();
+        is_stopped |= progress(looked_at + found.len()).is_break();
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);
@@ -212,7 +213,7 @@ struct Plays<'a> {
 struct Outcome {
     /// Whether it has the finding.
     is_there: bool,
-    /// Whether it has it at about the same time.
+    /// Whether the finding comes at about the same time, too.
     is_repeated: bool,
 }
 

@@ -52,11 +52,6 @@ impl Search {
         self.found.insert(index, weight);
     }
 
-    /// The number of moments looked at.
-    pub(super) fn looked_at(&self) -> usize {
-        self.found.len()
-    }
-
     /// The moments before and after the largest rise. `None` if nothing rises. Between two moments that are apart there may be a
     /// larger one than between their weights, so of equal rises those are looked at first.
     pub(super) fn jump(&self) -> Option<(usize, usize)> {
@@ -105,7 +100,7 @@ mod tests {
         while let Some(index) = search.next() {
             search.found(index, weights[index]);
         }
-        (search.jump(), search.looked_at())
+        (search.jump(), search.found.len())
     }
 
     #[test]

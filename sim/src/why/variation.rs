@@ -68,7 +68,7 @@ enum Course {
 /// its timers. So silence decides wherever it begins to fail: that is a larger rise than if all others begin to, even if all of
 /// them stop failing there. The others decide if silence fails always or never.
 pub(super) const PROBES: [u32; 5] = [9, 1, 1, 1, 1];
-/// The probe in which nothing reaches the server any more.
+/// The probe that keeps all input from the server.
 pub(super) const SILENCE: usize = 0;
 /// The first probe with a fault.
 const FIRST_FAULT: usize = 2;

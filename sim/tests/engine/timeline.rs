@@ -215,7 +215,7 @@ fn only_events_in_view_are_drawn() {
         replay: "turnstile replay long.yaml --seed 7",
     };
     let page = timeline::page(&verdict, &heading, &entry("suite/turn/cold"));
-    assert!(page.len() < 4 << 20, "{} bytes", page.len());
+    assert!(page.len() < 3 << 20, "{} bytes", page.len());
     for (name, address) in [
         ("rows", "#fold=no"),
         ("whole", "#fold=no&zoom=whole"),

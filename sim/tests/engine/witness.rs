@@ -1,7 +1,8 @@
 //! Cross-check: every script has the same result in the event world and in the witness (`turmoil::Sim`).
 //!
 //! By default covers scripts of at most [`LIMIT`] of virtual time in the witness, each on one of its surfaces, and every third
-//! mutant ([`STRIDE`]) if its script is short; with `TURNSTILE_WITNESS=all` scripts of at most [`FULL_LIMIT`] on all surfaces, and all mutants.
+//! mutant ([`STRIDE`]) if its script is short; with `TURNSTILE_WITNESS=all` scripts of at most [`FULL_LIMIT`] on all surfaces,
+//! and all mutants.
 
 use std::collections::BTreeMap;
 use std::env;
