@@ -202,11 +202,16 @@ fn measured(
         instants.push(last + isize::from(is_new));
     }
     let end = records.partition_point(|record| record.at <= curve.at);
-    let known: Vec<isize> = origins
+    let mut known: Vec<isize> = origins
         .iter()
         .filter(|origin| **origin < end)
         .map(|origin| instants[*origin])
         .collect();
+    // The time of a finding can be that of the input which nothing follows from. Then it differs only later.
+    let last = end
+        .checked_sub(1)
+        .filter(|_| known.is_empty() && !origins.is_empty());
+    known.extend(last.map(|last| instants[last]));
     let first = *known.first().ok_or(NotMeasured::NoOrigin)?;
     let jump = curve.jump.as_ref().ok_or(NotMeasured::NoJump)?;
     let at = records.partition_point(|record| record.at < jump.at);

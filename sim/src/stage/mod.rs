@@ -38,6 +38,7 @@ use turnstile_judge::parties::{
 use turnstile_judge::trace::{WORLD, What};
 use turnstile_profile::Profile;
 use turnstile_reference::server::{Config, Hooks, Server};
+use turnstile_reference::store::{Storage, StoreError};
 use turnstile_scenarios::Scenario;
 use turnstile_seams::error_chain::with_sources;
 use turnstile_seams::{Listener, Seams};
@@ -336,21 +337,23 @@ impl Wiring {
             #[cfg(feature = "selftest")]
             decisions::note(&mut hooks, &self.recorder);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);
-            Box::pin(run_server(machine, self.subject, config, hooks, stored))
+            let (subject, disk) = (self.subject, machine.disk.clone());
+            let open = move || subject.open_store(disk.clone());
+            #[cfg(feature = "selftest")]
+            let open = decisions::noting_jobs(open, self.recorder.clone());
+            Box::pin(run_server(machine, open, config, hooks, stored))
         });
     }
 }
 
 async fn run_server(
     machine: Machine,
-    subject: Subject,
+    open: impl Fn() -> Result<Arc<dyn Storage>, StoreError>,
     config: Config,
     hooks: Hooks,
     stored: Option<StoredSession>,
 ) {
     let disk = machine.disk;
-    let files = disk.clone();
-    let open = move || subject.open_store(files.clone());
     if let Some(session) = stored
         && let Err(error) = open().and_then(|store| stored::import(&*store, &session))
     {

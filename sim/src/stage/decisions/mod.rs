@@ -19,9 +19,13 @@ use turnstile_reference::host::Subscription;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::{CallbackJob, EnqueueError, Input, Session, Stored};
+use turnstile_reference::store::{Storage, StoreError};
 use turnstile_seams::BoxFuture;
 
+use self::store::NotingStore;
 use super::Recorder;
+
+mod store;
 
 /// Where the paths of calls begin.
 const CALLS: &str = "/trpc/";
@@ -61,6 +65,21 @@ pub(super) fn note(hooks: &mut Hooks, recorder: &Recorder) {
         recorder: recorder.clone(),
         is_input_changed: AtomicBool::new(false),
     }));
+}
+
+/// Opens the same store, which notes jobs if a [`noted`] play runs on this thread.
+pub(super) fn noting_jobs(
+    open: impl Fn() -> Result<Arc<dyn Storage>, StoreError>,
+    recorder: Recorder,
+) -> impl Fn() -> Result<Arc<dyn Storage>, StoreError> {
+    move || {
+        let store = open()?;
+        if NOTED.with_borrow(Option::is_none) {
+            return Ok(store);
+        }
+        let recorder = recorder.clone();
+        Ok(Arc::new(NotingStore { recorder, store }))
+    }
 }
 
 /// Notes the jobs that the queue gets, after a mutant's change.
