@@ -57,7 +57,12 @@ pub struct Jump {
     /// it.
     #[serde(rename = "isBySilence")]
     pub is_by_silence: bool,
-    /// Whether it is by silence, or the failure was almost certain from then on and much less likely before.
+    /// If the server did it by itself: from when on the failure comes even if nothing reaches the server any more. It comes also
+    /// if the server is down after the jump, but not if it is down before it.
+    #[serde(rename = "byItselfSinceUs", serialize_with = "optional_microseconds")]
+    pub by_itself_since: Option<Duration>,
+    /// Whether silence or an act of the server shows it, or the failure was almost certain from then on and much less likely
+    /// before.
     #[serde(rename = "isClear")]
     pub is_clear: bool,
     /// Whether no other instant with events lies between the two moments.
@@ -83,10 +88,14 @@ impl Curve {
         let Some(jump) = &self.jump else {
             return "no moment stands out".to_owned();
         };
-        let verdict = match (jump.is_by_silence, jump.is_clear) {
-            (true, _) => format!("its cause happened: from then on it fails {IN_SILENCE}"),
-            (false, true) => "it became inevitable".to_owned(),
-            (false, false) => {
+        let verdict = match (jump.is_by_silence, jump.by_itself_since, jump.is_clear) {
+            (true, ..) => format!("its cause happened: from then on it fails {IN_SILENCE}"),
+            (_, Some(since), _) => format!(
+                "the server caused it by itself: it fails {IN_SILENCE} after {} s",
+                seconds(since)
+            ),
+            (false, None, true) => "it became inevitable".to_owned(),
+            (false, None, false) => {
                 "its cause may have happened, but the curve does not rise clearly there".to_owned()
             }
         };
@@ -106,6 +115,13 @@ impl Moment {
         let full = self.failed * WIDTH / self.of.max(1);
         let (full, rest) = (full as usize, (WIDTH - full) as usize);
         "█".repeat(full) + &"·".repeat(rest)
+    }
+}
+
+fn optional_microseconds<S: Serializer>(at: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => microseconds(at, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

@@ -21,7 +21,7 @@ impl Mark {
     pub fn of(played: &Played) -> Option<Self> {
         let curve = played.curve.as_ref()?;
         let jump = curve.turning_point()?;
-        let how = match jump.is_by_silence {
+        let how = match jump.is_by_silence || jump.by_itself_since.is_some() {
             true => IN_SILENCE,
             false => "almost always",
         };

@@ -33,7 +33,7 @@ use turnstile_judge::trace::{Labels, Trace};
 use turnstile_profile::Profile;
 use turnstile_scenarios::Scenario;
 use turnstile_seams::Randomness;
-use turnstile_world::{AnyWorld, Streams, WorldKind};
+use turnstile_world::{AnyWorld, Reporting, Streams, WorldKind};
 
 pub(crate) use self::inputs::CALLBACK_PATH;
 pub use self::length::Length;
@@ -113,6 +113,8 @@ pub struct Silence {
     pub at: Duration,
     /// The earliest time of the healing.
     pub healed_at: Duration,
+    /// Whether the judge knows of the losses.
+    pub reporting: Reporting,
 }
 
 /// A fault at a fixed time, independent of the steps.

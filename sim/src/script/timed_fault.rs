@@ -158,13 +158,18 @@ impl Player<'_> {
     }
 
     /// Schedules a silence. Worlds that cannot do it have none.
-    fn arrange_silence(&mut self, Silence { at, healed_at }: Silence) {
-        self.arrange_beside(at, healed_at.max(at), |world| {
+    fn arrange_silence(&mut self, silence: Silence) {
+        let Silence {
+            at,
+            healed_at,
+            reporting,
+        } = silence;
+        self.arrange_beside(at, healed_at.max(at), move |world| {
             let others = world
                 .host_names()
                 .filter(|name| ![OBSERVER, SERVER].contains(name));
             let others: Vec<String> = others.map(str::to_owned).collect();
-            let _ = world.deafen(SERVER, &others);
+            let _ = world.deafen(SERVER, &others, reporting);
             let _ = world.keep_down(SERVER);
         });
     }

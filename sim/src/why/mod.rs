@@ -3,18 +3,21 @@
 //!
 //! A few changes are the same at each moment, the probes: nothing reaches the server any more, the script ends, or an outage ends
 //! what is under way. The cause is where those begin to fail that weigh most: silence, and where it shows nothing, the others.
+//! If the server acts by itself after the last input that matters, the cause is that act.
 //!
 //! | file | what is in it |
 //! |---|---|
 //! | `moments` | the moments of a play, and the steps that had begun |
 //! | `variation` | what follows a moment: the probes, and what is drawn |
 //! | `search` | which moments to look at |
+//! | `own_act` | where the server acted by itself |
 //! | `terminal` | the curve on a terminal |
 //!
 //! Nothing here depends on the clock or on the order in which plays end: the same play, seed and numbers give the same
 //! curve.
 
 mod moments;
+mod own_act;
 mod search;
 mod terminal;
 mod variation;
@@ -29,7 +32,7 @@ use turnstile_scenarios::Scenario;
 use self::moments::Instant;
 use self::search::{Counts, Search};
 pub use self::terminal::write_curve;
-use self::variation::{PROBES, SILENCE, Variation};
+use self::variation::{FIRST_FAULT, PROBES, SILENCES, Variation};
 pub use crate::curve::{Curve, Jump, Moment};
 use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
@@ -83,7 +86,7 @@ impl Effort {
     /// The most moments that are looked at, with the probes and then for the curve.
     pub fn most(self) -> usize {
         let moments = self.moments as usize;
-        moments + search::COARSE.min(moments) + 2
+        moments + own_act::MOST_LOOKS + search::COARSE.min(moments) + 2
     }
 }
 
@@ -113,23 +116,30 @@ pub fn curve(
         jobs: effort.jobs,
     };
     let mut search = Search::over(instants.len(), effort.moments as usize);
-    let mut probes = BTreeMap::new();
+    let mut probed = Probed {
+        plays: &plays,
+        outcomes: BTreeMap::new(),
+    };
     let mut is_stopped = false;
     while let Some(index) = search.next().filter(|_| !is_stopped) {
-        let outcomes = plays.each(index, 0..PROBES.len());
-        search.found(index, weight(&outcomes));
-        probes.insert(index, outcomes);
-        is_stopped = progress(probes.len()).is_break();
+        search.found(index, weight(probed.at(index)));
+        is_stopped = progress(probed.outcomes.len()).is_break();
     }
-    if probes.len() < 2 {
+    if probed.outcomes.len() < 2 {
         return Err(NoCurve::Interrupted);
     }
-    let jump = search.jump();
+    let cause = search.jump().map(|jump| {
+        let by_silence = Cause::of(jump, &mut probed);
+        match by_silence.evidence {
+            Evidence::Silence if !is_stopped => probed.own_act(by_silence, &mut progress),
+            _ => by_silence,
+        }
+    });
     let mut shown: BTreeSet<usize> = search::coarse(instants.len(), effort.moments as usize).collect();
-    shown.extend(jump.iter().flat_map(|(before, after)| [*before, *after]));
-    let looked_at = probes.len();
+    shown.extend(cause.iter().flat_map(|cause| [cause.before, cause.after]));
+    let looked_at = probed.outcomes.len();
     let mut found = Vec::new();
-    for (index, probes) in probes.iter().filter(|(index, _)| shown.contains(index)) {
+    for (index, probes) in probed.outcomes.iter().filter(|(index, _)| shown.contains(index)) {
         // What was found before an interruption is not lost.
         let further = match is_stopped {
             true => Vec::new(),
@@ -140,20 +150,28 @@ pub fn curve(
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);
-    let jump = jump.map(|(before, after)| {
-        let first = instants[before].records;
-        let fails_in_silence = |index| has_failed(&probes[&index][SILENCE]);
-        let is_by_silence = fails_in_silence(after) && !fails_in_silence(before);
-        Jump {
-            is_by_silence,
-            after: instants[before].at,
-            at: instants[after].at,
-            events: (first..instants[after].records).map(line).collect(),
-            is_clear: is_by_silence || search::is_clear(&found, before, after),
-            is_narrow: after == before + 1,
-            record: first,
-        }
-    });
+    let jump = cause.map(
+        |Cause {
+             before,
+             after,
+             evidence,
+         }| {
+            let first = instants[before].records;
+            Jump {
+                is_by_silence: matches!(evidence, Evidence::Silence),
+                by_itself_since: match evidence {
+                    Evidence::OwnAct { silent_from } => Some(instants[silent_from].at),
+                    _ => None,
+                },
+                after: instants[before].at,
+                at: instants[after].at,
+                events: (first..instants[after].records).map(line).collect(),
+                is_clear: !matches!(evidence, Evidence::Probes) || search::is_clear(&found, before, after),
+                is_narrow: after == before + 1,
+                record: first,
+            }
+        },
+    );
     let moments = found.iter().map(|(index, (failed, of))| Moment {
         at: instants[*index].at,
         event: line(instants[*index].records - 1),
@@ -196,6 +214,81 @@ fn explained(verdict: &Verdict, oracle: Option<&str>) -> Result<LabelledFinding,
             violated: violated.join(", "),
         }),
         _ => Err(NoCurve::OnlyExpectations),
+    }
+}
+
+/// Where the cause is: after one moment, up to another.
+struct Cause {
+    before: usize,
+    after: usize,
+    evidence: Evidence,
+}
+
+/// What shows where the cause is.
+enum Evidence {
+    /// The probes other than silence.
+    Probes,
+    /// In silence the failure comes after the cause, but not before.
+    Silence,
+    /// In silence the failure comes from an earlier moment on, but not if the server is down before the cause.
+    OwnAct {
+        /// That moment.
+        silent_from: usize,
+    },
+}
+
+impl Cause {
+    /// The cause between two moments of which both probes are known.
+    fn of((before, after): (usize, usize), probed: &mut Probed<'_>) -> Self {
+        let mut fails = |moment, silence| has_failed(&probed.at(moment)[silence]);
+        let is_by_silence = SILENCES
+            .into_iter()
+            .any(|silence| fails(after, silence) && !fails(before, silence));
+        Self {
+            before,
+            after,
+            evidence: if is_by_silence {
+                Evidence::Silence
+            } else {
+                Evidence::Probes
+            },
+        }
+    }
+}
+
+/// What the probes show at the moments that were looked at.
+struct Probed<'a> {
+    plays: &'a Plays<'a>,
+    outcomes: BTreeMap<usize, Vec<Option<Outcome>>>,
+}
+
+impl Probed<'_> {
+    /// The outcomes of the probes at a moment, which are played now unless they were before.
+    fn at(&mut self, moment: usize) -> &[Option<Outcome>] {
+        let played = || self.plays.each(moment, 0..PROBES.len());
+        self.outcomes.entry(moment).or_insert_with(played)
+    }
+
+    /// The later act of the server itself, if there is one.
+    fn own_act(&mut self, by_silence: Cause, progress: &mut impl FnMut(usize) -> ControlFlow<()>) -> Cause {
+        let silent_from = by_silence.after;
+        let act = own_act::own_act(self.plays.instants, silent_from, |moment| {
+            let has_failed = has_failed(&self.at(moment)[FIRST_FAULT]);
+            // An interruption is noticed at the next moment of the curve: these are few.
+            let _ = progress(self.outcomes.len());
+            has_failed
+        });
+        let Some((before, after)) = act else {
+            return by_silence;
+        };
+        for moment in [before, after] {
+            self.at(moment);
+        }
+        Cause {
+            before,
+            after,
+            evidence: Evidence::OwnAct { silent_from },
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::explore;
 use crate::stage::Subject;
 
 const EFFORT: Effort = Effort {
-    variations: 6,
+    variations: 7,
     moments: 12,
     jobs: NonZeroUsize::MIN,
 };
@@ -37,6 +37,33 @@ fn a_failure_is_certain_at_its_end_and_the_curve_repeats_exactly() {
     let again = curve_of(0, rule).expect("seed 0 fails");
     assert_eq!(again.moments, curve.moments);
     assert_eq!(again.jump, curve.jump);
+}
+
+#[test]
+fn what_the_server_does_by_itself_is_the_cause_where_it_does_it() {
+    let curve = curve_of(0, Rule::StatusHasItsStep).expect("seed 0 fails");
+    let jump = curve.jump.as_ref().expect("it has a cause");
+    let since = jump
+        .by_itself_since
+        .expect("the delivery begins a second after the message came");
+    assert!(
+        since < jump.after || since + Duration::from_millis(900) < jump.at,
+        "{jump:?}"
+    );
+    assert!(
+        jump.events.iter().any(|event| event.contains("sandbox_starting")),
+        "{jump:?}"
+    );
+    assert!(curve.conclusion().contains("the server caused it by itself"));
+}
+
+#[test]
+fn a_silence_of_which_oracles_do_not_know_finds_what_they_excuse_after_faults() {
+    let curve = curve_of(1, Rule::DrainIsPrompt).expect("seed 1 fails");
+    let jump = curve.jump.as_ref().expect("it has a cause");
+    assert!(jump.is_by_silence && jump.is_clear, "{jump:?}");
+    // The message that has to be delivered a second later.
+    assert!(jump.at < Duration::from_millis(20), "{jump:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Each moment is followed by the same few courses of events, the probes, which end what is under way in different ways, and by
 //! others that are drawn. A step that waits at the moment waits no longer.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use turnstile_scenarios::{
     At, CallbackTarget, Interrupt, Label, Lapse, Scenario, SessionName, Step, SuccessReply, Update,
 };
 use turnstile_seams::Randomness;
-use turnstile_world::Streams;
+use turnstile_world::{Reporting, Streams};
 
 use super::moments::{Instant, Phase};
 use crate::explore::{self, playable};
@@ -47,7 +48,7 @@ pub(super) struct Variation {
 #[derive(Debug, Clone, Copy)]
 enum Course {
     /// Nothing reaches the server any more. What has begun ends when it would, and the network stays as it is.
-    Silence,
+    Silence(Reporting),
     /// The steps of the script.
     Same,
     /// Nothing more.
@@ -67,11 +68,16 @@ enum Course {
 /// The weights of the first variations, whose courses show where a cause is. In silence the server decides nothing new except by
 /// its timers. So silence decides wherever it begins to fail: that is a larger rise than if all others begin to, even if all of
 /// them stop failing there. The others decide if silence fails always or never.
-pub(super) const PROBES: [u32; 5] = [9, 1, 1, 1, 1];
-/// The probe that keeps all input from the server.
-pub(super) const SILENCE: usize = 0;
-/// The first probe with a fault.
-const FIRST_FAULT: usize = 2;
+///
+/// Oracles accuse less if they know that something was lost. So there is a second silence of which they do not know. Then they
+/// also accuse a server that did not get what they believe it got, so it decides only where the first one does not.
+pub(super) const PROBES: [u32; 6] = [27, 9, 1, 1, 1, 1];
+/// The probes that keep all input from the server.
+pub(super) const SILENCES: Range<usize> = 0..2;
+/// The probe without further steps.
+const NO_STEPS: usize = 2;
+/// The first probe with a fault, an outage of the server.
+pub(super) const FIRST_FAULT: usize = 3;
 const _: () = assert!(
     PROBES.len() == FIRST_FAULT + SweepFault::ENDING.len(),
     "each kind of fault that ends what is under way is a probe"
@@ -82,8 +88,9 @@ impl Course {
     fn numbered(number: usize) -> Self {
         const FIXED: [Course; 3] = [Course::Same, Course::Interrupt, Course::NoCallbacks];
         match number {
-            SILENCE => Self::Silence,
-            1 => Self::Nothing,
+            0 => Self::Silence(Reporting::Reported),
+            1 => Self::Silence(Reporting::Unreported),
+            NO_STEPS => Self::Nothing,
             number if number < PROBES.len() => Self::Fault(&SweepFault::ENDING[number - FIRST_FAULT]),
             number => match FIXED.get(number - PROBES.len()) {
                 Some(course) => *course,
@@ -122,7 +129,14 @@ impl Variation {
             scenario,
             reseed,
             fault,
-            silence: matches!(course, Course::Silence).then_some(Silence { at, healed_at }),
+            silence: match course {
+                Course::Silence(reporting) => Some(Silence {
+                    at,
+                    healed_at,
+                    reporting,
+                }),
+                _ => None,
+            },
             is_late,
         }
     }
@@ -240,7 +254,7 @@ fn following(
     };
     match course {
         Course::Same => later.to_vec(),
-        Course::Silence | Course::Nothing | Course::Fault(_) => Vec::new(),
+        Course::Silence(_) | Course::Nothing | Course::Fault(_) => Vec::new(),
         Course::Interrupt => then(Step::Interrupt(Interrupt {
             session: session(),
             ..Interrupt::default()

@@ -27,7 +27,7 @@ fn the_curve_of_a_seed_is_printed_and_written_and_its_moment_is_marked() {
     let moments = written["moments"].as_array().expect("it has moments");
     let last = moments.last().expect("it has moments");
     assert_eq!(last["failed"], last["of"]);
-    assert_eq!(last["of"], 5, "the probes are played in any case");
+    assert_eq!(last["of"], 6, "the probes are played in any case");
     let jump = &written["jump"];
     assert!(jump["isNarrow"].is_boolean() && jump["afterUs"].as_u64() < jump["atUs"].as_u64());
     let page = fs::read_to_string(timeline).unwrap();

@@ -14,6 +14,7 @@ use turnstile_seams::{BoxFuture, Clock};
 
 use super::activity::Activity;
 use super::error::WorldError;
+use super::faults::Reporting;
 use super::host::Machine;
 use super::streams::Streams;
 use super::{Stopped, World};
@@ -47,7 +48,7 @@ pub trait AnyWorld {
     /// # Errors
     ///
     /// The world does not support it, or as [`World::deafen`].
-    fn deafen(&mut self, _host: &str, _unheard: &[String]) -> Result<(), WorldError> {
+    fn deafen(&mut self, _host: &str, _unheard: &[String], _: Reporting) -> Result<(), WorldError> {
         Err(WorldError::Unsupported("a host that ignores others"))
     }
 
@@ -186,8 +187,8 @@ impl AnyWorld for World {
         self.reseed(seed);
     }
 
-    fn deafen(&mut self, host: &str, unheard: &[String]) -> Result<(), WorldError> {
-        self.deafen(host, unheard)
+    fn deafen(&mut self, host: &str, unheard: &[String], reporting: Reporting) -> Result<(), WorldError> {
+        self.deafen(host, unheard, reporting)
     }
 
     fn keep_down(&mut self, host: &str) -> Result<(), WorldError> {

@@ -14,6 +14,15 @@ use super::fabric::address;
 use super::links::Direction;
 use super::panics;
 
+/// Whether an intervention is reported as a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reporting {
+    /// It is.
+    Reported,
+    /// It is not. To those who read the events everything still arrives.
+    Unreported,
+}
+
 impl World {
     /// Applies a fault.
     ///
@@ -125,20 +134,23 @@ impl World {
     }
 
     /// Loses all data to a host from the hosts in `unheard`, from now on. They cannot open a connection to it
-    /// either. What the host sends still arrives, also on connections that it opens. It is reported as a black hole.
+    /// either. What the host sends still arrives, also on connections that it opens. It is reported as a black hole,
+    /// or not at all.
     ///
     /// # Errors
     ///
     /// [`WorldError::UnknownHost`]; [`WorldError::OneHost`] if it is to ignore itself. The world is unchanged then.
-    pub fn deafen(&mut self, host: &str, unheard: &[String]) -> Result<(), WorldError> {
+    pub fn deafen(&mut self, host: &str, unheard: &[String], reporting: Reporting) -> Result<(), WorldError> {
         let pairs = unheard.iter().map(|from| self.pair(from, host));
         let pairs: Vec<(usize, usize)> = pairs.collect::<Result<_, _>>()?;
         for (from, to) in pairs {
             self.fabric.ignore(from, to);
         }
-        for from in unheard {
-            let link = Link::one_way(from, host);
-            self.report(WorldEvent::of(&Fault::on(&link, LinkEffect::BlackHole)));
+        if reporting == Reporting::Reported {
+            for from in unheard {
+                let link = Link::one_way(from, host);
+                self.report(WorldEvent::of(&Fault::on(&link, LinkEffect::BlackHole)));
+            }
         }
         Ok(())
     }

@@ -59,6 +59,7 @@ pub use activity::{Activity, Turn};
 pub use any::{AnyWorld, BootFunction, Listener, REPORTED_TIME_ERROR, Route, ScheduledAction};
 pub use disk::{Disk, DiskFile};
 pub use error::WorldError;
+pub use faults::Reporting;
 pub use host::Machine;
 pub use kind::WorldKind;
 pub use power::PowerSwitch;

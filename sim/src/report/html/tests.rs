@@ -185,6 +185,7 @@ fn curve(is_clear: bool) -> Curve {
             at: Duration::from_millis(2),
             events: vec!["the cause".to_owned()],
             is_by_silence: false,
+            by_itself_since: None,
             is_clear,
             is_narrow: true,
             record: 1,

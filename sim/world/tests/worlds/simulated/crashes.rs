@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use redb::{Database, Durability, ReadableDatabase as _, StorageBackend as _, TableDefinition};
 use turnstile_events::world::Cause;
 use turnstile_fault::{CrashPoint, DiskBehaviour, DiskOperation, Fault, Place};
-use turnstile_world::Disk;
+use turnstile_world::{Disk, Reporting};
 
 use super::*;
 
@@ -407,7 +407,9 @@ fn a_deaf_host_still_sends_and_stays_down() {
     let is_ticked = || log.has("client reads a tick");
     assert_eq!(world.run_until(None, is_ticked), Stopped::Done);
     // The client's first thanks are on their way.
-    world.deafen("server", &["client".to_owned()]).unwrap();
+    world
+        .deafen("server", &["client".to_owned()], Reporting::Unreported)
+        .unwrap();
     world.keep_down("server").unwrap();
     let deadline = after(&world, Duration::from_secs(10));
     world.run_until(deadline, || false);
