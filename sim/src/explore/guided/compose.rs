@@ -9,6 +9,7 @@ use turnstile_scenarios::{Ingest, Step};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
+use super::events::{at_event, is_fault};
 use super::features::{FeatureMap, Trait, settings, traits};
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::disturbance::{Disturbance, Draft};
@@ -100,7 +101,8 @@ fn kept(moves: &[Move], random: &Randomness) -> Vec<Move> {
     acts
 }
 
-/// Draws the moves to choose from: disturbances at the rates of the scenario, and acts of all kinds.
+/// Draws the moves to choose from: disturbances at the rates of the scenario, and acts of all kinds. Many single faults come at an
+/// event of a message.
 fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
     let mut drawer = Drawer::new(streams, POOL);
     let rates = &composition.swarm.fault;
@@ -112,9 +114,16 @@ fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
     let disturbances = disturbance.map(|disturbance| drawer.draw(vec(disturbance, DISTURBANCES_IN_POOL)));
     let act = (workload::act(&ACTS), values::values());
     let acts = drawer.draw(vec(act, ACTS_IN_POOL));
-    let disturbances = disturbances.into_iter().flatten().map(Move::Disturbance);
+    let disturbances = disturbances
+        .into_iter()
+        .flatten()
+        .map(|disturbance| match is_fault(&disturbance) {
+            true => drawer.draw(at_event(disturbance)),
+            false => disturbance,
+        });
+    let disturbances: Vec<Move> = disturbances.map(Move::Disturbance).collect();
     let acts = acts.into_iter().map(|(act, values)| Move::Act(act, values));
-    let candidates = disturbances.chain(acts).map(|next| Candidate {
+    let candidates = disturbances.into_iter().chain(acts).map(|next| Candidate {
         traits: traits(&next),
         next,
     });
