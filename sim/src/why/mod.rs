@@ -150,28 +150,23 @@ pub fn curve(
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);
-    let jump = cause.map(
-        |Cause {
-             before,
-             after,
-             evidence,
-         }| {
-            let first = instants[before].records;
-            Jump {
-                is_by_silence: matches!(evidence, Evidence::Silence),
-                by_itself_since: match evidence {
-                    Evidence::OwnAct { silent_from } => Some(instants[silent_from].at),
-                    _ => None,
-                },
-                after: instants[before].at,
-                at: instants[after].at,
-                events: (first..instants[after].records).map(line).collect(),
-                is_clear: !matches!(evidence, Evidence::Probes) || search::is_clear(&found, before, after),
-                is_narrow: after == before + 1,
-                record: first,
-            }
-        },
-    );
+    let jump = cause.map(|cause| {
+        let (before, after) = (instants[cause.before], instants[cause.after]);
+        let is_by_probes = matches!(cause.evidence, Evidence::Probes);
+        Jump {
+            is_by_silence: matches!(cause.evidence, Evidence::Silence),
+            by_itself_since: match cause.evidence {
+                Evidence::OwnAct { silent_from } => Some(instants[silent_from].at),
+                Evidence::Probes | Evidence::Silence => None,
+            },
+            after: before.at,
+            at: after.at,
+            events: (before.records..after.records).map(line).collect(),
+            is_clear: !is_by_probes || search::is_clear(&found, cause.before, cause.after),
+            is_narrow: cause.after == cause.before + 1,
+            record: before.records,
+        }
+    });
     let moments = found.iter().map(|(index, (failed, of))| Moment {
         at: instants[*index].at,
         event: line(instants[*index].records - 1),
@@ -244,14 +239,14 @@ impl Cause {
         let is_by_silence = SILENCES
             .into_iter()
             .any(|silence| fails(after, silence) && !fails(before, silence));
+        let evidence = match is_by_silence {
+            true => Evidence::Silence,
+            false => Evidence::Probes,
+        };
         Self {
             before,
             after,
-            evidence: if is_by_silence {
-                Evidence::Silence
-            } else {
-                Evidence::Probes
-            },
+            evidence,
         }
     }
 }

@@ -15,8 +15,8 @@ const ONE_ACT: Duration = Duration::from_millis(10);
 pub(super) const MOST_LOOKS: usize = 14;
 
 /// The moments before and after the server's own act. `silent_from` is the moment from which on the failure comes in silence, and
-/// `fails_after_outage` says whether it comes if the server is down after a moment. `None` if the failure follows from the last
-/// input at once, or is nothing that the server does.
+/// `fails_after_outage` says whether it comes if the server is down after a moment. If outages avoid it before several acts, one of
+/// these is found. `None` if the failure follows from the last input at once, or is nothing that the server does.
 pub(super) fn own_act(
     instants: &[Instant],
     silent_from: usize,
