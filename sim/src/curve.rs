@@ -42,7 +42,8 @@ pub struct Moment {
     pub of: u32,
 }
 
-/// Where the cause is: the two moments between which the weight of the failing probes rises most.
+/// Where the cause is: the two moments between which the weight of the failing probes rises most, or those around a later act of
+/// the server itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Jump {
     /// The moment before, since the start of the run.
@@ -57,8 +58,8 @@ pub struct Jump {
     /// it.
     #[serde(rename = "isBySilence")]
     pub is_by_silence: bool,
-    /// If the server did it by itself: from when on the failure comes even if nothing reaches the server any more. It comes also
-    /// if the server is down after the jump, but not if it is down before it.
+    /// If the server did it by itself: from when on the failure comes even if nothing reaches the server any more. An outage before
+    /// the jump avoids it, one after the server's act does not.
     #[serde(rename = "byItselfSinceUs", serialize_with = "optional_microseconds")]
     pub by_itself_since: Option<Duration>,
     /// Whether silence or an act of the server shows it, or the failure was almost certain from then on and much less likely

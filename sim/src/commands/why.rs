@@ -27,7 +27,7 @@ pub(crate) struct WhyArguments {
     /// Explain the first violation of this oracle [default: the first violation of any]
     #[arg(long, value_name = "NAME", help_heading = FILTER_OPTIONS)]
     oracle: Option<String>,
-    /// Variations of what follows each moment of the curve, at least the five probes
+    /// Variations of what follows each moment of the curve, at least the probes
     #[arg(long, value_name = "N", default_value_t = Effort::VARIATIONS, help_heading = RUNNER_OPTIONS,
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     variations: u32,

@@ -21,9 +21,10 @@ impl Mark {
     pub fn of(played: &Played) -> Option<Self> {
         let curve = played.curve.as_ref()?;
         let jump = curve.turning_point()?;
-        let how = match jump.is_by_silence || jump.by_itself_since.is_some() {
-            true => IN_SILENCE,
-            false => "almost always",
+        let how = match (jump.is_by_silence, jump.by_itself_since) {
+            (true, _) => IN_SILENCE,
+            (false, Some(_)) => "even if the server goes down after it",
+            (false, None) => "almost always",
         };
         Some(Self {
             at: jump.at,

@@ -56,8 +56,8 @@ pub enum NotMeasured {
     /// The probes begin to fail at no moment.
     #[error("the probes begin to fail nowhere")]
     NoJump,
-    /// Nothing differs from the unmodified server before the finding.
-    #[error("nothing differs before the finding")]
+    /// No decision was changed before the finding, or nothing differs from the unmodified server.
+    #[error("no decision was changed before the finding")]
     NoOrigin,
     /// A play failed.
     #[error(transparent)]
@@ -67,7 +67,8 @@ pub enum NotMeasured {
 /// How near the jump is to what the mutant changed, in instants with events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nearness {
-    /// From the nearest changed decision before the finding to the jump; negative if the jump is earlier.
+    /// From the nearest changed decision before the finding to the jump; negative if the jump is earlier. If the traces differ
+    /// only after the finding, from its instant.
     pub nearest: isize,
     /// The same from the first changed decision.
     pub first: isize,
@@ -207,11 +208,12 @@ fn measured(
         .filter(|origin| **origin < end)
         .map(|origin| instants[*origin])
         .collect();
-    // The time of a finding can be that of the input which nothing follows from. Then it differs only later.
-    let last = end
-        .checked_sub(1)
-        .filter(|_| known.is_empty() && !origins.is_empty());
-    known.extend(last.map(|last| instants[last]));
+    let changed = known.len();
+    // A finding about a missing event may have the time of the input that should cause it. The traces differ only later. Then the
+    // instant of the finding is the origin.
+    if known.is_empty() && !is_intercepted && !origins.is_empty() && end > 0 {
+        known.push(instants[end - 1]);
+    }
     let first = *known.first().ok_or(NotMeasured::NoOrigin)?;
     let jump = curve.jump.as_ref().ok_or(NotMeasured::NoJump)?;
     let at = records.partition_point(|record| record.at < jump.at);
@@ -221,7 +223,7 @@ fn measured(
     Ok(Nearness {
         nearest: nearest.unwrap_or(at - first),
         first: at - first,
-        changed: known.len(),
+        changed,
         is_intercepted,
         is_narrow: jump.is_narrow,
     })

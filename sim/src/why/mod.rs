@@ -32,7 +32,7 @@ use turnstile_scenarios::Scenario;
 use self::moments::Instant;
 use self::search::{Counts, Search};
 pub use self::terminal::write_curve;
-use self::variation::{FIRST_FAULT, PROBES, SILENCES, Variation};
+use self::variation::{FIRST_FAULT, PROBES, REPORTED_SILENCE, UNREPORTED_SILENCE, Variation};
 pub use crate::curve::{Curve, Jump, Moment};
 use crate::report::finding::LabelledFinding;
 use crate::script::{Options, Verdict};
@@ -119,25 +119,24 @@ pub fn curve(
     let mut probed = Probed {
         plays: &plays,
         outcomes: BTreeMap::new(),
+        is_stopped: false,
     };
-    let mut is_stopped = false;
-    while let Some(index) = search.next().filter(|_| !is_stopped) {
+    while let Some(index) = search.next().filter(|_| !probed.is_stopped) {
         search.found(index, weight(probed.at(index)));
-        is_stopped = progress(probed.outcomes.len()).is_break();
+        probed.is_stopped = progress(probed.outcomes.len()).is_break();
     }
     if probed.outcomes.len() < 2 {
         return Err(NoCurve::Interrupted);
     }
     let cause = search.jump().map(|jump| {
-        let by_silence = Cause::of(jump, &mut probed);
-        match by_silence.evidence {
-            Evidence::Silence if !is_stopped => probed.own_act(by_silence, &mut progress),
-            _ => by_silence,
-        }
+        let cause = Cause::of(jump, &mut probed);
+        let act = probed.own_act(&cause, &mut progress);
+        act.unwrap_or(cause)
     });
     let mut shown: BTreeSet<usize> = search::coarse(instants.len(), effort.moments as usize).collect();
     shown.extend(cause.iter().flat_map(|cause| [cause.before, cause.after]));
     let looked_at = probed.outcomes.len();
+    let mut is_stopped = probed.is_stopped;
     let mut found = Vec::new();
     for (index, probes) in probed.outcomes.iter().filter(|(index, _)| shown.contains(index)) {
         // What was found before an interruption is not lost.
@@ -150,23 +149,7 @@ pub fn curve(
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);
-    let jump = cause.map(|cause| {
-        let (before, after) = (instants[cause.before], instants[cause.after]);
-        let is_by_probes = matches!(cause.evidence, Evidence::Probes);
-        Jump {
-            is_by_silence: matches!(cause.evidence, Evidence::Silence),
-            by_itself_since: match cause.evidence {
-                Evidence::OwnAct { silent_from } => Some(instants[silent_from].at),
-                Evidence::Probes | Evidence::Silence => None,
-            },
-            after: before.at,
-            at: after.at,
-            events: (before.records..after.records).map(line).collect(),
-            is_clear: !is_by_probes || search::is_clear(&found, cause.before, cause.after),
-            is_narrow: cause.after == cause.before + 1,
-            record: before.records,
-        }
-    });
+    let jump = cause.map(|cause| cause.jump(&instants, &found, line));
     let moments = found.iter().map(|(index, (failed, of))| Moment {
         at: instants[*index].at,
         event: line(instants[*index].records - 1),
@@ -223,8 +206,10 @@ struct Cause {
 enum Evidence {
     /// The probes other than silence.
     Probes,
-    /// In silence the failure comes after the cause, but not before.
+    /// In the reported silence the failure comes after the cause, but not before.
     Silence,
+    /// The same in the unreported one.
+    UnreportedSilence,
     /// In silence the failure comes from an earlier moment on, but not if the server is down before the cause.
     OwnAct {
         /// That moment.
@@ -233,20 +218,38 @@ enum Evidence {
 }
 
 impl Cause {
-    /// The cause between two moments of which both probes are known.
+    /// The cause between two moments whose probes were played.
     fn of((before, after): (usize, usize), probed: &mut Probed<'_>) -> Self {
-        let mut fails = |moment, silence| has_failed(&probed.at(moment)[silence]);
-        let is_by_silence = SILENCES
-            .into_iter()
-            .any(|silence| fails(after, silence) && !fails(before, silence));
-        let evidence = match is_by_silence {
-            true => Evidence::Silence,
-            false => Evidence::Probes,
+        let mut begins =
+            |silence| has_failed(&probed.at(after)[silence]) && !has_failed(&probed.at(before)[silence]);
+        let evidence = match (begins(REPORTED_SILENCE), begins(UNREPORTED_SILENCE)) {
+            (true, _) => Evidence::Silence,
+            (false, true) => Evidence::UnreportedSilence,
+            (false, false) => Evidence::Probes,
         };
         Self {
             before,
             after,
             evidence,
+        }
+    }
+
+    /// What a curve with these moments says of it. `line` is the text of a record.
+    fn jump(&self, instants: &[Instant], found: &[(usize, Counts)], line: impl Fn(usize) -> String) -> Jump {
+        let (before, after) = (instants[self.before], instants[self.after]);
+        let is_by_probes = matches!(self.evidence, Evidence::Probes);
+        Jump {
+            is_by_silence: matches!(self.evidence, Evidence::Silence | Evidence::UnreportedSilence),
+            by_itself_since: match self.evidence {
+                Evidence::OwnAct { silent_from } => Some(instants[silent_from].at),
+                _ => None,
+            },
+            after: before.at,
+            at: after.at,
+            events: (before.records..after.records).map(line).collect(),
+            is_clear: !is_by_probes || search::is_clear(found, self.before, self.after),
+            is_narrow: self.after == self.before + 1,
+            record: before.records,
         }
     }
 }
@@ -255,6 +258,8 @@ impl Cause {
 struct Probed<'a> {
     plays: &'a Plays<'a>,
     outcomes: BTreeMap<usize, Vec<Option<Outcome>>>,
+    /// Whether the user stopped the search.
+    is_stopped: bool,
 }
 
 impl Probed<'_> {
@@ -264,26 +269,34 @@ impl Probed<'_> {
         self.outcomes.entry(moment).or_insert_with(played)
     }
 
-    /// The later act of the server itself, if there is one.
-    fn own_act(&mut self, by_silence: Cause, progress: &mut impl FnMut(usize) -> ControlFlow<()>) -> Cause {
-        let silent_from = by_silence.after;
-        let act = own_act::own_act(self.plays.instants, silent_from, |moment| {
+    /// The act of the server itself after a cause; `None` if there is none. Oracles excuse failures after an outage as they do
+    /// after a reported silence. So the failure must come in that one.
+    fn own_act(
+        &mut self,
+        cause: &Cause,
+        progress: &mut impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Option<Cause> {
+        let is_exact = cause.after == cause.before + 1;
+        if !is_exact || !matches!(cause.evidence, Evidence::Silence) {
+            return None;
+        }
+        let silent_from = cause.after;
+        let (before, after) = own_act::own_act(self.plays.instants, silent_from, |moment| {
+            if self.is_stopped {
+                return None;
+            }
             let has_failed = has_failed(&self.at(moment)[FIRST_FAULT]);
-            // An interruption is noticed at the next moment of the curve: these are few.
-            let _ = progress(self.outcomes.len());
-            has_failed
-        });
-        let Some((before, after)) = act else {
-            return by_silence;
-        };
+            self.is_stopped = progress(self.outcomes.len()).is_break();
+            Some(has_failed)
+        })?;
         for moment in [before, after] {
             self.at(moment);
         }
-        Cause {
+        Some(Cause {
             before,
             after,
             evidence: Evidence::OwnAct { silent_from },
-        }
+        })
     }
 }
 

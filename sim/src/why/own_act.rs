@@ -7,38 +7,39 @@ use super::moments::Instant;
 
 /// The shortest time after the last input that matters. What input causes at once, such as the requests to others, ends sooner.
 const BY_ITSELF: Duration = Duration::from_millis(250);
-/// The longest time between events of one act. A request of the server is received some round trips after what its other peers
-/// receive.
+/// The longest time that an act takes. A request of the server is received some round trips after what its other peers receive.
 const ONE_ACT: Duration = Duration::from_millis(10);
 
 /// The most moments that are usually looked at: as many as halve a long play until one is left, and the two around the act.
 pub(super) const MOST_LOOKS: usize = 14;
 
-/// The moments before and after the server's own act. `silent_from` is the moment from which on the failure comes in silence, and
-/// `fails_after_outage` says whether it comes if the server is down after a moment. If outages avoid it before several acts, one of
-/// these is found. `None` if the failure follows from the last input at once, or is nothing that the server does.
+/// The moments before and after the begin of the server's own act. `silent_from` is the moment from which on the failure comes in
+/// silence, and `fails_after_outage` says whether it comes if the server is down after a moment; it returns `None` if it was
+/// interrupted. If outages avoid the failure before several acts, one of these is found. `None` if the failure follows from the
+/// last input at once, or is nothing that the server does.
 pub(super) fn own_act(
     instants: &[Instant],
     silent_from: usize,
-    mut fails_after_outage: impl FnMut(usize) -> bool,
+    mut fails_after_outage: impl FnMut(usize) -> Option<bool>,
 ) -> Option<(usize, usize)> {
-    let (mut before, mut act) = (silent_from, instants.len() - 1);
-    if fails_after_outage(before) || !fails_after_outage(act) {
+    let (mut avoided, mut failing) = (silent_from, instants.len() - 1);
+    if fails_after_outage(avoided)? || !fails_after_outage(failing)? {
         return None;
     }
-    while act - before > 1 {
-        let middle = before + (act - before) / 2;
-        match fails_after_outage(middle) {
-            true => act = middle,
-            false => before = middle,
+    while failing - avoided > 1 {
+        let middle = avoided + (failing - avoided) / 2;
+        match fails_after_outage(middle)? {
+            true => failing = middle,
+            false => avoided = middle,
         }
     }
-    let apart = |moment: usize| instants[moment].at - instants[moment - 1].at;
-    while act - 1 > silent_from && apart(act) <= ONE_ACT {
-        act -= 1;
+    let end = instants[failing].at;
+    if end <= instants[silent_from].at + BY_ITSELF {
+        return None;
     }
-    let is_later = instants[act].at > instants[silent_from].at + BY_ITSELF;
-    is_later.then_some((act - 1, act))
+    let is_of_it = |moment: &usize| instants[*moment].at + ONE_ACT >= end;
+    let begin = (silent_from + 1..=failing).find(is_of_it)?;
+    Some((begin - 1, begin))
 }
 
 #[cfg(test)]
@@ -46,19 +47,22 @@ mod tests {
     use super::super::moments::Phase;
     use super::*;
 
+    fn instants(times_ms: &[u64]) -> Vec<Instant> {
+        let instant = |at: &u64| Instant {
+            at: Duration::from_millis(*at),
+            records: 1,
+            steps: 0,
+            since_step: Duration::ZERO,
+            phase: Phase::Steps,
+        };
+        times_ms.iter().map(instant).collect()
+    }
+
     /// The act in a play with instants at these times, if an outage avoids the failure before the instant `avoided_before`.
     fn act(times_ms: &[u64], silent_from: usize, avoided_before: usize) -> Option<(usize, usize)> {
-        let instants: Vec<Instant> = times_ms
-            .iter()
-            .map(|at| Instant {
-                at: Duration::from_millis(*at),
-                records: 1,
-                steps: 0,
-                since_step: Duration::ZERO,
-                phase: Phase::Steps,
-            })
-            .collect();
-        own_act(&instants, silent_from, |moment| moment >= avoided_before)
+        own_act(&instants(times_ms), silent_from, |moment| {
+            Some(moment >= avoided_before)
+        })
     }
 
     #[test]
@@ -71,9 +75,22 @@ mod tests {
     }
 
     #[test]
-    fn an_act_begins_with_the_first_of_the_events_that_follow_each_other() {
+    fn an_act_begins_some_round_trips_before_its_last_event() {
         assert_eq!(act(&[0, 1000, 1003, 1009, 1500], 0, 3), Some((0, 1)));
         assert_eq!(act(&[0, 1000, 1100, 1109], 0, 3), Some((1, 2)));
+        let dense: Vec<u64> = (0..100).map(|index| 5 * index).collect();
+        assert_eq!(act(&dense, 0, 90), Some((87, 88)));
+    }
+
+    #[test]
+    fn an_interrupted_search_finds_none() {
+        let instants = instants(&[0, 1000, 2000, 3000, 4000, 5000, 6000]);
+        let mut looks = 0;
+        let act = own_act(&instants, 0, |moment| {
+            looks += 1;
+            (looks < 4).then_some(moment > 4)
+        });
+        assert_eq!((act, looks), (None, 4));
     }
 
     #[test]

@@ -43,13 +43,9 @@ fn a_failure_is_certain_at_its_end_and_the_curve_repeats_exactly() {
 fn what_the_server_does_by_itself_is_the_cause_where_it_does_it() {
     let curve = curve_of(0, Rule::StatusHasItsStep).expect("seed 0 fails");
     let jump = curve.jump.as_ref().expect("it has a cause");
-    let since = jump
-        .by_itself_since
-        .expect("the delivery begins a second after the message came");
-    assert!(
-        since < jump.after || since + Duration::from_millis(900) < jump.at,
-        "{jump:?}"
-    );
+    let since = jump.by_itself_since.expect("nothing has to reach the server");
+    // The delivery begins a second after the message came.
+    assert!(since + Duration::from_millis(900) < jump.at, "{jump:?}");
     assert!(
         jump.events.iter().any(|event| event.contains("sandbox_starting")),
         "{jump:?}"
@@ -58,10 +54,10 @@ fn what_the_server_does_by_itself_is_the_cause_where_it_does_it() {
 }
 
 #[test]
-fn a_silence_of_which_oracles_do_not_know_finds_what_they_excuse_after_faults() {
+fn an_unreported_silence_finds_failures_that_oracles_excuse_after_faults() {
     let curve = curve_of(1, Rule::DrainIsPrompt).expect("seed 1 fails");
     let jump = curve.jump.as_ref().expect("it has a cause");
-    assert!(jump.is_by_silence && jump.is_clear, "{jump:?}");
+    assert!(jump.is_by_silence, "{jump:?}");
     // The message that has to be delivered a second later.
     assert!(jump.at < Duration::from_millis(20), "{jump:?}");
 }

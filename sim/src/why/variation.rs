@@ -3,7 +3,6 @@
 //! Each moment is followed by the same few courses of events, the probes, which end what is under way in different ways, and by
 //! others that are drawn. A step that waits at the moment waits no longer.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -73,7 +72,8 @@ enum Course {
 /// also accuse a server that did not get what they believe it got, so it decides only where the first one does not.
 pub(super) const PROBES: [u32; 6] = [27, 9, 1, 1, 1, 1];
 /// The probes that keep all input from the server.
-pub(super) const SILENCES: Range<usize> = 0..2;
+pub(super) const REPORTED_SILENCE: usize = 0;
+pub(super) const UNREPORTED_SILENCE: usize = 1;
 /// The probe without further steps.
 const NO_STEPS: usize = 2;
 /// The first probe with a fault, an outage of the server.
@@ -88,8 +88,8 @@ impl Course {
     fn numbered(number: usize) -> Self {
         const FIXED: [Course; 3] = [Course::Same, Course::Interrupt, Course::NoCallbacks];
         match number {
-            0 => Self::Silence(Reporting::Reported),
-            1 => Self::Silence(Reporting::Unreported),
+            REPORTED_SILENCE => Self::Silence(Reporting::Reported),
+            UNREPORTED_SILENCE => Self::Silence(Reporting::Unreported),
             NO_STEPS => Self::Nothing,
             number if number < PROBES.len() => Self::Fault(&SweepFault::ENDING[number - FIRST_FAULT]),
             number => match FIXED.get(number - PROBES.len()) {

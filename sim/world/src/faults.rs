@@ -17,9 +17,9 @@ use super::panics;
 /// Whether an intervention is reported as a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reporting {
-    /// It is.
+    /// As a black hole of each link.
     Reported,
-    /// It is not. To those who read the events everything still arrives.
+    /// No event. Those who read the events do not know that data is lost.
     Unreported,
 }
 

@@ -101,8 +101,8 @@ fn kept(moves: &[Move], random: &Randomness) -> Vec<Move> {
     acts
 }
 
-/// Draws the moves to choose from: disturbances at the rates of the scenario, and acts of all kinds. Many single faults come at an
-/// event of a message.
+/// Draws the moves to choose from: disturbances at the rates of the scenario, and acts of all kinds. Half of the
+/// single faults follow an event of a message.
 fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
     let mut drawer = Drawer::new(streams, POOL);
     let rates = &composition.swarm.fault;

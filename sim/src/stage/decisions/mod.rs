@@ -35,7 +35,7 @@ thread_local! {
 }
 
 /// A decision of a session, something that it read from the store, the first answer to a client that subscribed, the answer to
-/// a call, or a job for the callback queue.
+/// a call, a job for the callback queue, or what the queue stores about a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Number of records in the trace before it.
@@ -67,7 +67,7 @@ pub(super) fn note(hooks: &mut Hooks, recorder: &Recorder) {
     }));
 }
 
-/// Opens the same store, which notes jobs if a [`noted`] play runs on this thread.
+/// Wraps `open`: the store notes jobs if a [`noted`] play runs on this thread.
 pub(super) fn noting_jobs(
     open: impl Fn() -> Result<Arc<dyn Storage>, StoreError>,
     recorder: Recorder,

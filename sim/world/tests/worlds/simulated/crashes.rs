@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
+use std::rc::Rc;
 
 use redb::{Database, Durability, ReadableDatabase as _, StorageBackend as _, TableDefinition};
 use turnstile_events::world::Cause;
@@ -378,7 +379,16 @@ async fn tick(machine: &Machine, mut stream: Stream, log: &Log) {
 
 #[test]
 fn a_deaf_host_still_sends_and_stays_down() {
+    for (reporting, reported) in [(Reporting::Reported, 1), (Reporting::Unreported, 0)] {
+        deafen_a_server(reporting, reported);
+    }
+}
+
+fn deafen_a_server(reporting: Reporting, reported: usize) {
     let mut world = world(15);
+    let events = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&events);
+    world.set_listener(Box::new(move |_, _| counted.set(counted.get() + 1)));
     let log = Log::default();
     let seen = log.clone();
     world.add_host("server", move |machine| {
@@ -407,9 +417,8 @@ fn a_deaf_host_still_sends_and_stays_down() {
     let is_ticked = || log.has("client reads a tick");
     assert_eq!(world.run_until(None, is_ticked), Stopped::Done);
     // The client's first thanks are on their way.
-    world
-        .deafen("server", &["client".to_owned()], Reporting::Unreported)
-        .unwrap();
+    world.deafen("server", &["client".to_owned()], reporting).unwrap();
+    assert_eq!(events.get(), reported);
     world.keep_down("server").unwrap();
     let deadline = after(&world, Duration::from_secs(10));
     world.run_until(deadline, || false);
