@@ -27,9 +27,9 @@ use super::workload::Saying;
 use super::wrapper_faults::{answering_late, impostor_opens, impostor_sends, misbehaving};
 
 /// How long to wait for the acceptance or the end of a short turn.
-const TURN: Lapse = Lapse::from_secs(20);
+pub(super) const TURN: Lapse = Lapse::from_secs(20);
 /// How long to wait for a callback.
-const CALLBACK: Lapse = Lapse::from_secs(20);
+pub(super) const CALLBACK: Lapse = Lapse::from_secs(20);
 /// The longest list of retry delays that a situation waits for.
 const LONGEST_RETRIES: Duration = Duration::from_secs(60);
 

@@ -9,7 +9,7 @@ use turnstile_scenarios::{Ingest, Step};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
-use super::events::{at_event, is_fault};
+use super::events::{is_fault, timed, timing};
 use super::features::{FeatureMap, Trait, settings, traits};
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::disturbance::{Disturbance, Draft};
@@ -114,16 +114,14 @@ fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
     let disturbances = disturbance.map(|disturbance| drawer.draw(vec(disturbance, DISTURBANCES_IN_POOL)));
     let act = (workload::act(&ACTS), values::values());
     let acts = drawer.draw(vec(act, ACTS_IN_POOL));
-    let disturbances = disturbances
-        .into_iter()
-        .flatten()
-        .map(|disturbance| match is_fault(&disturbance) {
-            true => drawer.draw(at_event(disturbance)),
-            false => disturbance,
-        });
-    let disturbances: Vec<Move> = disturbances.map(Move::Disturbance).collect();
+    let timing = timing();
+    let disturbances = disturbances.into_iter().flatten();
+    let timed = disturbances.map(|disturbance| match is_fault(&disturbance) {
+        true => timed(disturbance, drawer.draw(&timing)),
+        false => disturbance,
+    });
     let acts = acts.into_iter().map(|(act, values)| Move::Act(act, values));
-    let candidates = disturbances.into_iter().chain(acts).map(|next| Candidate {
+    let candidates = timed.map(Move::Disturbance).chain(acts).map(|next| Candidate {
         traits: traits(&next),
         next,
     });
