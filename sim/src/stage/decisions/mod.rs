@@ -14,13 +14,11 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use turnstile_reference::callbacks::CallbackQueue;
 use turnstile_reference::host::Subscription;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::server::Hooks;
-use turnstile_reference::session::{CallbackJob, EnqueueError, Input, Session, Stored};
+use turnstile_reference::session::{Input, Session, Stored};
 use turnstile_reference::store::{Storage, StoreError};
-use turnstile_seams::BoxFuture;
 
 use self::store::NotingStore;
 use super::Recorder;
@@ -35,7 +33,7 @@ thread_local! {
 }
 
 /// A decision of a session, something that it read from the store, the first answer to a client that subscribed, the answer to
-/// a call, a job for the callback queue, or what the queue stores about a job.
+/// a call, or what the callback queue stores about a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Number of records in the trace before it.
@@ -58,7 +56,6 @@ pub(super) fn note(hooks: &mut Hooks, recorder: &Recorder) {
     if NOTED.with_borrow(Option::is_none) {
         return;
     }
-    note_jobs(hooks, recorder.clone());
     note_answers(hooks, recorder.clone());
     hooks.interceptor = Some(Arc::new(Noting {
         mutant: hooks.interceptor.take(),
@@ -80,12 +77,6 @@ pub(super) fn noting_jobs(
         let recorder = recorder.clone();
         Ok(Arc::new(NotingStore { recorder, store }))
     }
-}
-
-/// Notes the jobs that the queue gets, after a mutant's change.
-fn note_jobs(hooks: &mut Hooks, recorder: Recorder) {
-    let wrap = mem::replace(&mut hooks.queue, Box::new(|queue| queue));
-    hooks.queue = Box::new(move |queue| wrap(Arc::new(NotingQueue { recorder, queue })));
 }
 
 /// Notes the answers to calls, after a mutant's change.
@@ -121,19 +112,6 @@ struct Noting {
     recorder: Recorder,
     /// Whether the mutant changed the input of the decision that comes next.
     is_input_changed: AtomicBool,
-}
-
-/// Notes each job.
-struct NotingQueue {
-    recorder: Recorder,
-    queue: Arc<dyn CallbackQueue>,
-}
-
-impl CallbackQueue for NotingQueue {
-    fn enqueue(&self, job: CallbackJob) -> BoxFuture<'static, Result<(), EnqueueError>> {
-        add(&self.recorder, hash_of(&job), false);
-        self.queue.enqueue(job)
-    }
 }
 
 fn add(recorder: &Recorder, digest: u64, is_changed: bool) {

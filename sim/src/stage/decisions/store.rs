@@ -1,5 +1,5 @@
 //! A store that notes the jobs that the callback queue stores. What the queue decides about the next request of a job is visible
-//! only there. So a new job is noted twice, by the queue without a time.
+//! only there.
 
 use std::sync::Arc;
 
