@@ -58,7 +58,7 @@ pub struct Jump {
     /// it.
     #[serde(rename = "isBySilence")]
     pub is_by_silence: bool,
-    /// If the server did it by itself: from when on the failure comes even if nothing reaches the server any more. An outage before
+    /// If the server did it on a timer: from when on the failure comes even if nothing reaches the server any more. An outage before
     /// the jump avoids it, one after the server's act does not.
     #[serde(rename = "byItselfSinceUs", serialize_with = "optional_microseconds")]
     pub by_itself_since: Option<Duration>,

@@ -3,14 +3,14 @@
 //!
 //! A few changes are the same at each moment, the probes: nothing reaches the server any more, the script ends, or an outage ends
 //! what is under way. The cause is where those begin to fail that weigh most: silence, and where it shows nothing, the others.
-//! If the server acts by itself after the last input that matters, the cause is that act.
+//! If the server acts on a timer after the last input that matters, the cause is that act.
 //!
 //! | file | what is in it |
 //! |---|---|
 //! | `moments` | the moments of a play, and the steps that had begun |
 //! | `variation` | what follows a moment: the probes, and what is drawn |
 //! | `search` | which moments to look at |
-//! | `own_act` | where the server acted by itself |
+//! | `own_act` | where the server acted on a timer |
 //! | `terminal` | the curve on a terminal |
 //!
 //! Nothing here depends on the clock or on the order in which plays end: the same play, seed and numbers give the same
@@ -135,17 +135,20 @@ pub fn curve(
     });
     let mut shown: BTreeSet<usize> = search::coarse(instants.len(), effort.moments as usize).collect();
     shown.extend(cause.iter().flat_map(|cause| [cause.before, cause.after]));
-    let looked_at = probed.outcomes.len();
-    let mut is_stopped = probed.is_stopped;
+    let Probed {
+        outcomes,
+        mut is_stopped,
+        ..
+    } = probed;
     let mut found = Vec::new();
-    for (index, probes) in probed.outcomes.iter().filter(|(index, _)| shown.contains(index)) {
+    for (index, probes) in outcomes.iter().filter(|(index, _)| shown.contains(index)) {
         // What was found before an interruption is not lost.
         let further = match is_stopped {
             true => Vec::new(),
             false => plays.each(*index, PROBES.len()..PROBES.len().max(effort.variations as usize)),
         };
         found.push((*index, counts(probes.iter().chain(&further))));
-        is_stopped |= progress(looked_at + found.len()).is_break();
+        is_stopped |= progress(outcomes.len() + found.len()).is_break();
     }
     let records = verdict.trace.records();
     let line = |record: usize| records[record].line(&verdict.labels);
@@ -269,7 +272,7 @@ impl Probed<'_> {
         self.outcomes.entry(moment).or_insert_with(played)
     }
 
-    /// The act of the server itself after a cause; `None` if there is none. Oracles excuse failures after an outage as they do
+    /// What the server did on a timer after a cause; `None` if it did nothing that matters. Oracles excuse failures after an outage as they do
     /// after a reported silence. So the failure must come in that one.
     fn own_act(
         &mut self,

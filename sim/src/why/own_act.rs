@@ -1,4 +1,4 @@
-//! Where the server did something wrong by itself: nothing that reached it avoids the failure any more, but what is wrong
+//! Where the server did something wrong on a timer: nothing that reached it avoids the failure any more, but what is wrong
 //! happens later, when a timer of the server is due.
 
 use std::time::Duration;

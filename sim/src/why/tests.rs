@@ -13,6 +13,11 @@ const EFFORT: Effort = Effort {
 
 /// The curve of a seed against a mutant.
 fn curve_of(seed: u64, rule: Rule) -> Result<Curve, NoCurve> {
+    curve_until(seed, rule, usize::MAX)
+}
+
+/// The same, stopped after so many moments.
+fn curve_until(seed: u64, rule: Rule, most: usize) -> Result<Curve, NoCurve> {
     let scenario = explore::scenario(seed);
     let options = Options {
         seed,
@@ -20,9 +25,11 @@ fn curve_of(seed: u64, rule: Rule) -> Result<Curve, NoCurve> {
         ..Options::default()
     };
     let verdict = suite::play_safely(&scenario, options).expect("the harness works");
-    curve(&scenario, options, &verdict, None, EFFORT, |_| {
-        ControlFlow::Continue(())
-    })
+    let proceed = |looked_at| match looked_at < most {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    };
+    curve(&scenario, options, &verdict, None, EFFORT, proceed)
 }
 
 #[test]
@@ -64,21 +71,7 @@ fn an_unreported_silence_finds_failures_that_oracles_excuse_after_faults() {
 
 #[test]
 fn an_interrupted_search_shows_what_it_found() {
-    let scenario = explore::scenario(0);
-    let options = Options {
-        subject: Subject::from(Rule::LastOfBatchIsRepresentative),
-        ..Options::default()
-    };
-    let verdict = suite::play_safely(&scenario, options).expect("the harness works");
-    let until = |most: usize| {
-        curve(&scenario, options, &verdict, None, EFFORT, |looked_at| {
-            if looked_at < most {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        })
-    };
+    let until = |most| curve_until(0, Rule::LastOfBatchIsRepresentative, most);
     assert_eq!(until(1), Err(NoCurve::Interrupted));
     let probes = u32::try_from(PROBES.len()).unwrap();
     let early = until(3).expect("it looked at three moments").moments;
