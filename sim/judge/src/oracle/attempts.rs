@@ -80,6 +80,15 @@ impl<'a> Queue<'a> {
         })
     }
 
+    /// Whether another message than this one was in the queue at some time in that span.
+    pub(super) fn has_other(&self, message: &Queued, from: Duration, until: Duration) -> bool {
+        let mut others = self
+            .queued
+            .iter()
+            .filter(|other| other.message != message.message);
+        others.any(|other| other.event.at <= until && other.left.is_none_or(|left| left.at >= from))
+    }
+
     /// All messages, each with the time from which it was the head of the queue. The time is `None` if an earlier
     /// message never left the queue, or if the log does not show which of two messages was earlier.
     pub(super) fn heads(

@@ -39,7 +39,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let is_judged = !faults.store_may_have_failed(queued.event.at, until)
             && !faults.may_have_stopped_server(queued.event.at, until);
         is_judged.then(|| {
-            let first = seen.find(|seen| first_attempt(session, queued, head_from, seen));
+            let first = seen.find(|seen| first_attempt(session, &queue, queued, head_from, seen));
             let drained_early = seen.find(|seen| too_early(session, &queue, queued, seen));
             let repeated = seen.find(|seen| repeated(session, &warmth, queued, seen));
             let exhausted = seen.find(|seen| exhausted(session, &warmth, queued, seen));
@@ -62,12 +62,13 @@ fn leeway(session: &SessionHistory) -> Duration {
 /// no delivery was in progress.
 fn first_attempt(
     session: &SessionHistory,
+    queue: &Queue,
     queued: &Queued,
     head_from: Duration,
     seen: &[Attempt],
 ) -> Option<Finding> {
     let first = seen.first()?;
-    let free_from = free_from(session, first.from)?;
+    let free_from = free_from(session, queue, queued, first.from)?;
     let due = head_from.max(free_from) + session.run.context.profile.drain_delay;
     let limit = due + leeway(session);
     (first.from > limit).then(|| {
@@ -84,9 +85,38 @@ fn first_attempt(
     })
 }
 
-/// The time by which the server knew the end of every request that reached the wrapper before `time`; `None` if it may
-/// have waited for one at that time.
-fn free_from(session: &SessionHistory, time: Duration) -> Option<Duration> {
+/// The time by which the server knew the end of every request to the wrapper before `time`; `None` if it may have waited
+/// for one at that time.
+fn free_from(session: &SessionHistory, queue: &Queue, queued: &Queued, time: Duration) -> Option<Duration> {
+    let seen = seen_free_from(session, time)?;
+    let is_free = !may_wait_unseen(session, queue, queued, time);
+    is_free.then_some(seen)
+}
+
+/// Whether the server may have waited at `time`, or shortly before, for the answer to a request that a fault has hidden, or
+/// whose answer it has. Such a request may end long after its message, which other evidence may have settled.
+fn may_wait_unseen(session: &SessionHistory, queue: &Queue, queued: &Queued, time: Duration) -> bool {
+    let profile = &session.run.context.profile;
+    let transit = session.run.max_transit();
+    let longest = profile.wrapper_ready_timeout + profile.wrapper_job_timeout;
+    let shortly = (profile.drain_delay + leeway(session)) * 2;
+    let prepared = session.preparations.iter().map(|request| request.at);
+    let delivered = session.deliveries.iter().map(|request| request.at);
+    let requests: Vec<Duration> = prepared.chain(delivered).collect();
+    let mut spans = session.run.faults.spans_without_requests(longest);
+    spans.any(|(began, ended, over_by)| {
+        let is_near = began <= time && time <= over_by.saturating_add(shortly);
+        // Deliveries follow each other, so a later request shows that none before it still waits.
+        let is_over = |at: &Duration| *at > ended.saturating_add(transit) && *at < time;
+        let may_begin = queue.has_other(queued, began.saturating_sub(transit), ended);
+        let may_go_on = || seen_free_from(session, began).is_none_or(|free_from| free_from > began);
+        is_near && !requests.iter().any(is_over) && (may_begin || may_go_on())
+    })
+}
+
+/// The time by which the server knew the end of every request that reached the wrapper before `time`, if no fault hid
+/// its answer; `None` if it may have waited for one at that time.
+fn seen_free_from(session: &SessionHistory, time: Duration) -> Option<Duration> {
     let transit = session.run.max_transit();
     let prepared = session.preparations.iter();
     let prepared = prepared.map(|request| (request.at, &request.answer, request.is_ready()));
@@ -124,7 +154,7 @@ fn too_early(session: &SessionHistory, queue: &Queue, queued: &Queued, seen: &[A
         && session
             .ingests()
             .all(|ingest| !ingest.closed_at.iter().any(is_near))
-        && free_from(session, first.from)
+        && free_from(session, queue, queued, first.from)
             .is_some_and(|free_from| free_from == Duration::ZERO || !is_near(&free_from));
     is_alone.then(|| {
         let text = format!(
@@ -353,6 +383,42 @@ mod tests {
                 writer.completed("m2");
             });
             assert_eq!(!texts(writer).is_empty(), is_late, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_message_waits_for_an_attempt_that_a_fault_has_hidden() {
+        let (unseen, seen) = (true, false);
+        for (is_hidden, seconds, is_late) in [(seen, 20, true), (unseen, 20, false), (unseen, 640, true)] {
+            let mut writer = Writer::started("m1").also_judged_by("deliveries-are-on-time");
+            let link = Link::between(SERVER, WRAPPER);
+            if is_hidden {
+                writer.world(WorldEvent::of(&Fault::black_hole(&link)));
+            }
+            writer.at_once(|writer| writer.queued("m1"));
+            // What settles it is no answer to its delivery.
+            writer.completed("m1");
+            writer.wait(1);
+            writer.world(WorldEvent::Ended {
+                place: Place::EveryLink,
+            });
+            writer.wait(1);
+            writer.at_once(|writer| {
+                writer.acked("send", "m2", json!({}));
+                writer.queued("m2");
+            });
+            writer.wait(seconds);
+            writer.is_at_the_moment(|writer| {
+                writer.delivered_to("m2", 1);
+                writer.sent("m2");
+                writer.completed("m2");
+            });
+            let texts = texts(writer);
+            assert_eq!(
+                texts.contains("first attempt came"),
+                is_late,
+                "{is_hidden} {seconds}: {texts}"
+            );
         }
     }
 
