@@ -68,8 +68,9 @@ fn early(session: &SessionHistory, idle: &StreamEvent, fence: &Fence, until: Dur
     let due = idle.at + run.context.profile.keep_warm;
     let is_early = stop + run.time_error() + run.max_transit() < due && stop < until;
     // A run that a gate result is awaited from, or that was made ready for another message, has other deadlines.
+    let is_meanwhile = |at: Duration| at > idle.at && at <= stop;
     let has_other_deadline =
-        awaits_gate(session) || session.preparations.iter().any(|ready| ready.at > idle.at);
+        awaits_gate(session, stop) || session.preparations.iter().any(|ready| is_meanwhile(ready.at));
     let has_lost_socket = session.ingests().any(|ingest| {
         ingest.fence == *fence && ingest.closed_at.is_some_and(|at| at + run.max_transit() < stop)
     });
@@ -100,9 +101,9 @@ fn shown(stop: Option<Duration>) -> String {
     })
 }
 
-/// Whether a gate result may be awaited in a session.
-fn awaits_gate(session: &SessionHistory) -> bool {
-    let mut deliveries = session.deliveries.iter();
+/// Whether a gate result of a turn that was delivered by then may be awaited.
+fn awaits_gate(session: &SessionHistory, until: Duration) -> bool {
+    let mut deliveries = session.deliveries.iter().filter(|delivery| delivery.at <= until);
     deliveries.any(|delivery| !matches!(delivery.gate_threshold().as_str(), None | Some("off")))
 }
 
@@ -136,7 +137,7 @@ fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Fin
     let is_newest = session
         .bindings
         .iter()
-        .all(|binding| binding.fence.generation <= fence.generation);
+        .all(|binding| binding.fence.generation <= fence.generation || binding.at > limit);
     let is_alone = session.kept.iter().all(|event| {
         let is_other_message = event.message().is_some() && event.id != exhausted.id;
         let is_in_span = event.at >= ready_at && event.at <= limit;
@@ -152,14 +153,15 @@ fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Fin
         .calls
         .iter()
         .any(|call| !call.is_query() && call.at > exhausted.at && call.at <= limit);
-    let all_ended = session.sent.iter().all(|sent| {
+    let mut sent_by_then = session.sent.iter().filter(|sent| sent.at <= limit);
+    let all_ended = sent_by_then.all(|sent| {
         let end = session.end_of(sent.message().unwrap_or_default());
         end.is_some_and(|end| end.at < ready_at)
     });
     let is_judged = existed && is_newest && is_alone && all_ended && !is_warm && !is_asked && limit < run.end;
     if !is_judged
         || exhausted.at >= ready_at + timeout
-        || awaits_gate(session)
+        || awaits_gate(session, limit)
         || is_held_up(session, fence, ready_at, limit)
     {
         return None;
@@ -353,6 +355,14 @@ mod tests {
             // The wrapper was ready three seconds ago.
             writer.wait(seconds);
             writer.is_killed(1);
+            // What comes later excuses nothing.
+            writer.wait(60);
+            writer.acked("send", "m3", json!({}));
+            writer.queued("m3");
+            writer.bound(2);
+            writer.delivered_to("m3", 2);
+            writer.sent("m3");
+            writer.completed("m3");
             assert_eq!(found(writer), rules, "{seconds}");
         }
     }
