@@ -5,11 +5,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use turnstile_scenarios::{
-    Credentials, ExecutionStatus, JsonObject, Label, Lapse, RecordForm, Step, Stored, StoredExecution,
-    WrapperBehaviour,
+    Credentials, ExecutionStatus, JsonObject, Label, Lapse, RecordForm, SessionName, Step, Stored,
+    StoredExecution, WrapperBehaviour,
 };
 
 use super::disturbance::Disturbance;
+use super::layout::calls;
+use super::situations::TURN;
 use super::times::{between, moment};
 use super::wrapper_faults::{answering_late, impostor_closes, impostor_opens, impostor_sends, misbehaving};
 
@@ -109,6 +111,33 @@ fn with_execution() -> impl Strategy<Value = Imported> {
             }
         },
     )
+}
+
+/// A session whose execution times out while nothing happens, because its wrapper never connects. A client asks for it
+/// before, after the first message.
+pub(super) fn timing_out() -> impl Strategy<Value = Imported> {
+    let form = prop_oneof![Just(RecordForm::Flat), Just(RecordForm::Grouped)];
+    let durations = (between(5_000, 30_000), between(2_000, 20_000));
+    (form, any::<bool>(), durations).prop_map(|(form, has_message, (before, over))| Imported {
+        stored: Stored {
+            form,
+            executions: vec![StoredExecution {
+                r#as: label(EXECUTION).into(),
+                id: None,
+                status: ExecutionStatus::Running,
+                started_before: Lapse::from(TIME_OUT.saturating_sub(*before)),
+                message: has_message.then(|| label(ASKED).into()),
+            }],
+            ..Stored::default()
+        },
+        waits_for_initiation: false,
+        behaviour: None,
+        wrapper: Disturbance::at_any_time([
+            Step::Call(calls("getSession", &SessionName::default())),
+            Step::Wait(Lapse::from(*before + *over)),
+        ])
+        .after_work(TURN),
+    })
 }
 
 /// A session whose execution times out during the slow delivery of its first message.

@@ -370,7 +370,7 @@ fn await_message(label: Label, is: Moment, within: Lapse) -> Step {
 }
 
 /// A call of a procedure by the owner of a session.
-fn calls(procedure: &str, session: &SessionName) -> Call {
+pub(super) fn calls(procedure: &str, session: &SessionName) -> Call {
     Call {
         procedure: procedure.to_owned(),
         r#as: None,

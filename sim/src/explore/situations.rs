@@ -1,12 +1,13 @@
 //! Situations that random faults seldom meet: each has a message of its own, and faults at a chosen point of its life.
 //!
-//! Those around a deadline are in `deadlines`, those with contradictory words in `evidence`, frames of every kind in
+//! Those around a deadline are in `deadlines`, those in which nothing happens until one has passed in `passing`, those with contradictory words in `evidence`, frames of every kind in
 //! `frames`, and those of one instant in `instants`.
 
 mod deadlines;
 mod evidence;
 mod frames;
 mod instants;
+mod passing;
 
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use super::swarm::FaultRates;
 use super::times::{between, moment};
 use super::workload::Saying;
 use super::wrapper_faults::{answering_late, impostor_opens, impostor_sends, misbehaving};
+
+pub(super) use self::passing::passing;
 
 /// How long to wait for the acceptance or the end of a short turn.
 pub(super) const TURN: Lapse = Lapse::from_secs(20);

@@ -9,6 +9,7 @@ use turnstile_scenarios::{Ingest, Step};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
+use super::beginning::beginning;
 use super::events::{is_fault, timed, timing};
 use super::features::{FeatureMap, Trait, settings, traits};
 use crate::explore::composition::{Composition, Drawer, Move};
@@ -70,10 +71,11 @@ pub(super) fn compose(
     streams: Streams,
     random: &Randomness,
 ) -> Composition {
+    let first = beginning(&mut composition, streams, random);
     let mut pool = pool(&composition, streams);
     let mut moves = kept(&composition.moves, random);
     let mut there = settings(&composition);
-    there.extend(moves.iter().flat_map(traits));
+    there.extend(first.iter().chain(&moves).flat_map(traits));
     let disturbances = FEWEST_DISTURBANCES + random.below(MORE_DISTURBANCES + 1);
     let acts = random.below(MOST_ADDED + 1);
     for index in 0..disturbances + acts {
@@ -84,7 +86,7 @@ pub(super) fn compose(
         there.extend(chosen.traits);
         put(chosen.next, &mut moves, random);
     }
-    composition.moves = moves;
+    composition.moves = first.into_iter().chain(moves).collect();
     composition
 }
 

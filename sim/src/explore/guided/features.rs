@@ -9,6 +9,7 @@ use turnstile_scenarios::{Ingest, IngestFrame, Lapse, Step};
 use super::hash::Hash;
 use crate::explore::composition::{Composition, Move};
 use crate::explore::disturbance::Draft;
+use crate::explore::values::{Values, trespasses};
 use crate::explore::workload::Act;
 
 /// A trait, as a hash.
@@ -120,9 +121,17 @@ pub(super) fn traits(next: &Move) -> Vec<Trait> {
     let mut found = Vec::new();
     match next {
         Move::Act(Act::Wait(lapse), _) => found.push(pause(*lapse)),
-        Move::Act(act, _) => {
+        Move::Act(act, values) => {
             found.push(Hash::new("kind").variant(act));
             found.push(Hash::new("act").form(act));
+            match act {
+                Act::Trespass { which, caller, .. } => {
+                    let (procedure, _) = which.get(&trespasses()).clone();
+                    found.push(Hash::new("trespass").text(procedure).form(caller));
+                }
+                Act::Send(_) => found.extend(of_values(values)),
+                _ => {}
+            }
         }
         Move::Disturbance(disturbance) => {
             for draft in &disturbance.0 {
@@ -137,6 +146,28 @@ pub(super) fn traits(next: &Move) -> Vec<Trait> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// What a message has that others do not.
+fn of_values(values: &Values) -> impl Iterator<Item = Hash> {
+    let Values {
+        model,
+        finalization,
+        extras,
+        id,
+        user: _,
+    } = values;
+    let steps = finalization.as_ref().map(|steps| Hash::new("steps").form(steps));
+    let images = extras.as_ref().and_then(|extras| extras.images.as_ref());
+    let variant = extras.as_ref().and_then(|extras| extras.variant.as_ref());
+    let of = [
+        model.as_ref().map(|model| Hash::new("model").text(model)),
+        steps,
+        images.map(|images| Hash::new("images").form(images)),
+        variant.map(|variant| Hash::new("variant").text(variant)),
+        id.as_ref().map(|id| Hash::new("id").form(id)),
+    ];
+    of.into_iter().flatten()
 }
 
 fn of_step(step: &Step) -> Vec<Hash> {

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `features` | what a scenario has, and how many scenarios had it |
 //! | `compose` | choosing the moves of a scenario |
+//! | `beginning` | scenarios that begin with a deadline that passes |
 //! | `events` | faults at an event of a message |
 //! | `hash` | the hash of what a scenario has |
 //!
 //! Only scenarios guide the choice and never what a play showed. So a plan takes a fraction of the time of a play, and plays
 //! depend only on the first number and the step between numbers, with any number of threads.
 
+mod beginning;
 mod compose;
 mod events;
 mod features;

@@ -1,7 +1,12 @@
 use std::path::Path;
 
+use turnstile_mutants::Rule;
+use turnstile_profile::Profile;
+
 use super::*;
 use crate::explore::composition::Move;
+use crate::script::Options;
+use crate::stage::Subject;
 
 /// Plays whose scenarios are checked.
 const PLAYS: u64 = 300;
@@ -110,4 +115,53 @@ fn a_guided_exploration_is_the_same_with_any_number_of_jobs() {
     let digests = play(1);
     assert_eq!(digests.len() as u64, PLAYED);
     assert_eq!(digests, play(3));
+}
+
+/// A scenario that only has a beginning.
+fn only_beginning(number: u64) -> Option<Scenario> {
+    let streams = Streams::new(number);
+    let random = Randomness::new(streams.stream(CHOICES));
+    let mut composition = Composition {
+        profile: Profile::default(),
+        imported: None,
+        ..Composition::draw(number, None)
+    };
+    let first = beginning::beginning(&mut composition, streams, &random);
+    let has_beginning = first.is_some() || composition.imported.is_some();
+    composition.moves = first.into_iter().collect();
+    has_beginning.then(|| composition.lay_out(format!("beginning {number}")))
+}
+
+#[test]
+fn a_deadline_that_passes_at_the_beginning_shows_that_it_is_wrong() {
+    let beginnings: Vec<Scenario> = (0..200).filter_map(only_beginning).collect();
+    let has_failed = |scenario: &Scenario, subject: Subject| {
+        let options = Options {
+            subject,
+            ..Options::default()
+        };
+        let verdict = crate::suite::play_safely(scenario, options).expect("the harness works");
+        !verdict.findings.is_empty()
+    };
+    for scenario in &beginnings[..10] {
+        assert!(
+            !has_failed(scenario, Subject::default()),
+            "{}",
+            scenario.to_yaml()
+        );
+    }
+    let rules = [
+        Rule::ExecutionTimeoutLasts,
+        Rule::JobTimeoutLasts,
+        Rule::KeepWarmLasts,
+        Rule::ReadyOnlyLasts,
+        Rule::ReadyTimeoutLasts,
+    ];
+    for rule in rules {
+        let mut beginnings = beginnings.iter();
+        assert!(
+            beginnings.any(|scenario| has_failed(scenario, Subject::from(rule))),
+            "no beginning shows {rule:?}"
+        );
+    }
 }

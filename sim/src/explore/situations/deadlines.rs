@@ -22,7 +22,7 @@ use crate::explore::wrapper_faults::{answering_late, misbehaving};
 
 /// What waits for its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
+pub(super) enum Waiting {
     /// A turn whose wrapper has lost its ingest and does not come back.
     Grace,
     /// A turn without a ping for a while.
@@ -42,7 +42,7 @@ enum Waiting {
 }
 
 impl Waiting {
-    fn length(self, profile: &Profile) -> Duration {
+    pub(super) fn length(self, profile: &Profile) -> Duration {
         match self {
             Self::Grace => profile.disconnect_grace,
             Self::Ping => profile.ping_interval,
@@ -55,7 +55,7 @@ impl Waiting {
         }
     }
 
-    fn behaviour(self) -> WrapperBehaviour {
+    pub(super) fn behaviour(self) -> WrapperBehaviour {
         let never = Some(Completion {
             never: true,
             ..Completion::default()
@@ -87,7 +87,7 @@ impl Waiting {
     }
 
     /// The message whose turn waits, and its state when the wait begins.
-    fn turn(self) -> (Saying, Moment) {
+    pub(super) fn turn(self) -> (Saying, Moment) {
         match self {
             Self::Reconciliation => (Saying::Echo, Moment::Sent),
             Self::Grace | Self::Ping | Self::Pong | Self::NoOutput => (Saying::Gate, Moment::Sent),
@@ -97,7 +97,7 @@ impl Waiting {
     }
 
     /// The fault without which nothing waits, before the message is sent.
-    fn fault_before(self, lasts: Lapse) -> Option<Draft> {
+    pub(super) fn fault_before(self, lasts: Lapse) -> Option<Draft> {
         let refuses = Fault::Queue {
             is: QueueBehaviour::Refuses,
         };
@@ -105,7 +105,7 @@ impl Waiting {
     }
 
     /// The faults that begin the wait, once the turn is in its state.
-    fn faults_after(self, lasts: Lapse) -> Vec<Draft> {
+    pub(super) fn faults_after(self, lasts: Lapse) -> Vec<Draft> {
         if self != Self::Grace {
             return Vec::new();
         }

@@ -1,0 +1,180 @@
+//! Deadlines that pass while nothing else happens, with a word meanwhile that moves them or not, or while the server is down
+//! (protocol §7). Each needs a session without other work. The waits are long, so only guided exploration has them.
+
+use std::time::Duration;
+
+use proptest::option::weighted;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use turnstile_judge::parties::SERVER;
+use turnstile_profile::Profile;
+use turnstile_scenarios::{
+    ClockChange, Completion, Credentials, Fault, Fence, Lapse, Machine, Step, WrapperBehaviour,
+};
+
+use super::deadlines::Waiting;
+use super::evidence::{Word, says};
+use super::{TURN, awaits, wait};
+use crate::explore::disturbance::{Disturbance, Draft};
+use crate::explore::times::between;
+use crate::explore::workload::Saying;
+use crate::explore::wrapper_faults::{answering_late, impostor_opens, misbehaving};
+
+/// How far the clock is set back: more than the length of any of these deadlines.
+const SET_BACK: Lapse = Lapse::from_secs(3_600);
+
+/// What happens while a deadline comes nearer.
+#[derive(Debug, Clone)]
+enum Meanwhile {
+    Nothing,
+    /// Another socket of the run says something after a share of the time, in percent.
+    Said {
+        word: Word,
+        share: u32,
+    },
+    /// The server goes down before the deadline and is back after it. Its clock may be set back meanwhile.
+    Down {
+        before: Lapse,
+        sets_clock: bool,
+    },
+}
+
+/// Generates a deadline that passes after the work that there is, for the beginning of a scenario.
+pub(in crate::explore) fn passing(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
+    let passing = prop_oneof![3 => waiting(profile), 1 => unanswered(profile)];
+    passing.prop_map(|passing| passing.after_work(TURN))
+}
+
+/// A delivery whose answer comes after its time-out, without another sign that it has arrived. The next attempt is answered at
+/// once, unless it comes too early.
+fn unanswered(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
+    let timeouts = [profile.wrapper_job_timeout, profile.wrapper_ready_timeout];
+    let drain_delay = profile.drain_delay;
+    (any::<bool>(), between(2_000, 20_000)).prop_map(move |(is_ready, over)| {
+        let timeout = timeouts[usize::from(is_ready)];
+        let silent = WrapperBehaviour {
+            silent: !is_ready,
+            ..WrapperBehaviour::default()
+        };
+        let late = answering_late(silent, is_ready, Lapse::from(timeout + *over));
+        Disturbance(vec![
+            misbehaving(late).into(),
+            Draft::send(Saying::Echo),
+            wait(Lapse::from(drain_delay * 2 + timeout)),
+            misbehaving(WrapperBehaviour::default()).into(),
+            wait(over),
+        ])
+    })
+}
+
+/// A turn, a run or a callback that waits until its deadline has passed.
+fn waiting(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
+    let quiet = prop_oneof![
+        1 => Just(Waiting::Grace),
+        1 => Just(Waiting::Pong),
+        2 => Just(Waiting::ReadyOnly),
+        2 => Just(Waiting::KeepWarm),
+        1 => Just(Waiting::EnqueueRetry),
+    ];
+    let moved = prop_oneof![Just(Waiting::NoOutput), Just(Waiting::Reconciliation)];
+    let down = (between(1_000, 9_000), any::<bool>())
+        .prop_map(|(before, sets_clock)| Meanwhile::Down { before, sets_clock })
+        .boxed();
+    let said = (word(), 5..95_u32).prop_map(|(word, share)| Meanwhile::Said { word, share });
+    let nothing_or_down = prop_oneof![3 => Just(Meanwhile::Nothing), 2 => down.clone()];
+    let all = prop_oneof![1 => Just(Meanwhile::Nothing), 1 => down, 2 => said];
+    // A turn with heartbeats is not silent, but has no output.
+    let heartbeat = weighted(0.5, between(5_000, 55_000));
+    let waits = prop_oneof![
+        3 => (quiet, nothing_or_down, Just(None)),
+        2 => (moved, all, heartbeat),
+    ];
+    let profile = profile.clone();
+    (waits, between(2_000, 20_000)).prop_map(move |((waiting, meanwhile, heartbeat), over)| {
+        let length = waiting.length(&profile);
+        let outlasting = Lapse::from(length * 2 + *over);
+        let mut drafts: Vec<Draft> = waiting.fault_before(outlasting).into_iter().collect();
+        drafts.extend(begun(waiting, heartbeat));
+        drafts.extend(waiting.faults_after(outlasting));
+        drafts.extend(until_passed(length, over, meanwhile));
+        drafts.push(misbehaving(WrapperBehaviour::default()).into());
+        Disturbance(drafts)
+    })
+}
+
+/// A word of a wrapper at work: each moves some deadlines and not others.
+fn word() -> impl Strategy<Value = Word> {
+    let status = |status: &str| {
+        (
+            "kilocode",
+            json!({"event": "session.status", "properties": {"sessionID": "ses_a", "status": {"type": status}}}),
+        )
+    };
+    let delta = json!({"event": "message.part.delta", "properties": {"sessionID": "ses_a", "messageID": "msg_a",
+        "partID": "prt_a", "field": "text", "delta": "more"}});
+    prop_oneof![
+        Just(status("busy")),
+        Just(("kilocode", delta)),
+        Just(("heartbeat", Value::Null)),
+    ]
+}
+
+/// The steps after which something waits.
+fn begun(waiting: Waiting, heartbeat: Option<Lapse>) -> Vec<Draft> {
+    let behaviour = WrapperBehaviour {
+        heartbeat,
+        ..waiting.behaviour()
+    };
+    let (saying, is) = waiting.turn();
+    if waiting != Waiting::ReadyOnly {
+        return vec![misbehaving(behaviour).into(), Draft::send(saying), awaits(is)];
+    }
+    // The run that gets ready is the one of a turn before, which stays.
+    let stays = Some(Completion {
+        never: true,
+        ..Completion::default()
+    });
+    let behaviours = [Waiting::KeepWarm.behaviour(), behaviour].map(|behaviour| WrapperBehaviour {
+        complete: stays.clone(),
+        ..behaviour
+    });
+    let turns = [Waiting::KeepWarm.turn(), (saying, is)];
+    let steps = behaviours.into_iter().zip(turns);
+    steps
+        .flat_map(|(behaviour, (saying, is))| {
+            [misbehaving(behaviour).into(), Draft::send(saying), awaits(is)]
+        })
+        .collect()
+}
+
+/// The steps until a deadline of that length has passed, and some time over.
+fn until_passed(length: Duration, over: Lapse, meanwhile: Meanwhile) -> Vec<Draft> {
+    let whole = wait(Lapse::from(length + *over));
+    match meanwhile {
+        Meanwhile::Nothing => vec![whole],
+        Meanwhile::Said { word, share } => vec![
+            wait(Lapse::from(length * share / 100)),
+            impostor_opens(Credentials::Fence(Fence::Current)).into(),
+            says(word),
+            whole,
+        ],
+        Meanwhile::Down { before, sets_clock } => {
+            let host = SERVER.to_owned();
+            let set = ClockChange::Back(SET_BACK);
+            let clock = sets_clock.then(|| Step::fault(Fault::Clock { host, set }, None));
+            let mut steps = vec![
+                Step::Wait(Lapse::from(length.saturating_sub(*before))),
+                Step::fault(Fault::crash(SERVER), None),
+            ];
+            steps.extend(clock);
+            steps.extend([
+                Step::Wait(Lapse::from(*before + *over)),
+                Step::Restart(Machine::Server.into()),
+            ]);
+            let mut drafts: Vec<Draft> = steps.into_iter().map(Draft::from).collect();
+            // After a clock that was set back, a deadline is due after its whole length (R7.36).
+            drafts.push(if sets_clock { whole } else { wait(over) });
+            drafts
+        }
+    }
+}
