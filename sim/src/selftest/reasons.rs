@@ -169,8 +169,8 @@ fn noted(scenario: &Scenario, options: Options) -> Result<(Verdict, Vec<Decision
     Ok((verdict?, decisions))
 }
 
-/// The numbers of records before the decisions, answers and jobs of a play that differ from those of another play, as long as
-/// the traces are equal; or else before the first record that differs.
+/// The numbers of records before what was decided, received, answered, sent and stored in a play and differs from that of another
+/// play, as long as the traces are equal; or else before the first record that differs.
 fn differences(
     (verdict, decided): (&Verdict, &[Decision]),
     (other, other_decided): (&Verdict, &[Decision]),
@@ -202,16 +202,18 @@ fn measured(
         let is_new = index > 0 && records[index - 1].at != record.at;
         instants.push(last + isize::from(is_new));
     }
-    let end = records.partition_point(|record| record.at <= curve.at);
+    // The failure may become inevitable after the time of the finding.
+    let until = curve.jump.as_ref().map_or(curve.at, |jump| jump.at.max(curve.at));
+    let end = records.partition_point(|record| record.at <= until);
     let mut known: Vec<isize> = origins
         .iter()
         .filter(|origin| **origin < end)
         .map(|origin| instants[*origin])
         .collect();
     let changed = known.len();
-    // A finding about a missing event may have the time of the input that should cause it. The traces differ only later. Then the
-    // instant of the finding is the origin.
-    if known.is_empty() && !is_intercepted && !origins.is_empty() && end > 0 {
+    // A finding about a missing event may have the time of the input that should cause it. What was changed comes only later. Then
+    // the instant of the finding is the origin.
+    if known.is_empty() && !origins.is_empty() && end > 0 {
         known.push(instants[end - 1]);
     }
     let first = *known.first().ok_or(NotMeasured::NoOrigin)?;

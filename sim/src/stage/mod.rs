@@ -335,7 +335,7 @@ impl Wiring {
             };
             self.subject.set_up(&mut config, &mut hooks, &mut machine.seams);
             #[cfg(feature = "selftest")]
-            decisions::note(&mut hooks, &self.recorder);
+            decisions::note(&mut hooks, &mut machine.seams, &self.recorder);
             let stored = self.stored.clone().filter(|_| machine.restarts == 0);
             let (subject, disk) = (self.subject, machine.disk.clone());
             let open = move || subject.open_store(disk.clone());

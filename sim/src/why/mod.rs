@@ -106,7 +106,7 @@ pub fn curve(
     mut progress: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Curve, NoCurve> {
     let finding = explained(verdict, oracle)?;
-    let instants = moments::instants(verdict, scenario.steps.len(), finding.at);
+    let instants = moments::instants(verdict, scenario.steps.len());
     let plays = Plays {
         scenario,
         options,
@@ -115,12 +115,13 @@ pub fn curve(
         healed_at: moments::healed_at(verdict),
         jobs: effort.jobs,
     };
-    let mut search = Search::over(instants.len(), effort.moments as usize);
     let mut probed = Probed {
         plays: &plays,
         outcomes: BTreeMap::new(),
         is_stopped: false,
     };
+    let count = probed.relevant();
+    let mut search = Search::over(count, effort.moments as usize);
     while let Some(index) = search.next().filter(|_| !probed.is_stopped) {
         search.found(index, weight(probed.at(index)));
         probed.is_stopped = progress(probed.outcomes.len()).is_break();
@@ -130,10 +131,10 @@ pub fn curve(
     }
     let cause = search.jump().map(|jump| {
         let cause = Cause::of(jump, &mut probed);
-        let act = probed.own_act(&cause, &mut progress);
+        let act = probed.own_act(count, &cause, &mut progress);
         act.unwrap_or(cause)
     });
-    let mut shown: BTreeSet<usize> = search::coarse(instants.len(), effort.moments as usize).collect();
+    let mut shown: BTreeSet<usize> = search::coarse(count, effort.moments as usize).collect();
     shown.extend(cause.iter().flat_map(|cause| [cause.before, cause.after]));
     let Probed {
         outcomes,
@@ -272,10 +273,24 @@ impl Probed<'_> {
         self.outcomes.entry(moment).or_insert_with(played)
     }
 
-    /// What the server did on a timer after a cause; `None` if it did nothing that matters. Oracles excuse failures after an outage as they do
-    /// after a reported silence. So the failure must come in that one.
+    /// The number of moments where the cause may be: those up to the finding. But what comes later may be what a finding needs: an event
+    /// is wrong for its time only if a later one says so. Then the failure is avoidable after the time of the finding, and all moments
+    /// count.
+    fn relevant(&mut self) -> usize {
+        let (instants, found_at) = (self.plays.instants, self.plays.finding.at);
+        let until_finding = instants.partition_point(|instant| instant.at <= found_at);
+        let is_avoidable = |last: usize| weight(self.at(last)) == 0;
+        match until_finding.checked_sub(1).is_some_and(is_avoidable) {
+            true => instants.len(),
+            false => until_finding,
+        }
+    }
+
+    /// What the server did on a timer after a cause, in the first `count` moments; `None` if it did nothing that matters. Oracles
+    /// excuse failures after an outage as they do after a reported silence. So the failure must come in that one.
     fn own_act(
         &mut self,
+        count: usize,
         cause: &Cause,
         progress: &mut impl FnMut(usize) -> ControlFlow<()>,
     ) -> Option<Cause> {
@@ -284,7 +299,7 @@ impl Probed<'_> {
             return None;
         }
         let silent_from = cause.after;
-        let (before, after) = own_act::own_act(self.plays.instants, silent_from, |moment| {
+        let (before, after) = own_act::own_act(&self.plays.instants[..count], silent_from, |moment| {
             if self.is_stopped {
                 return None;
             }

@@ -32,14 +32,13 @@ pub(super) enum Phase {
     Healed,
 }
 
-/// The instants up to `until` and before the final inspection, in order. A play of a script with `steps` steps.
-pub(super) fn instants(verdict: &Verdict, steps: usize, until: Duration) -> Vec<Instant> {
+/// The instants before the final inspection, in order. A play of a script with `steps` steps.
+pub(super) fn instants(verdict: &Verdict, steps: usize) -> Vec<Instant> {
     let mut instants: Vec<Instant> = Vec::new();
     let (mut begun, mut since) = (0, Duration::ZERO);
     let mut phase = Phase::Steps;
     let played = &verdict.trace.records()[..verdict.inspection_start];
-    let relevant = played.iter().take_while(|record| record.at <= until);
-    for (index, record) in relevant.enumerate() {
+    for (index, record) in played.iter().enumerate() {
         match &record.what {
             What::Step { step, .. } if step == LEFT_ALONE => {
                 phase = match is_healed(played, record.at) {

@@ -111,7 +111,7 @@ fn a_variation_equals_the_play_up_to_its_moment() {
         };
         let verdict = suite::play_safely(&scenario, options).expect("the harness works");
         let healed_at = moments::healed_at(&verdict);
-        let instants = moments::instants(&verdict, scenario.steps.len(), Duration::MAX);
+        let instants = moments::instants(&verdict, scenario.steps.len());
         let stride = instants.len() / 5 + 1;
         let some = instants.iter().enumerate().rev().step_by(stride);
         for (index, instant) in some {

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Debug;
+use std::future;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem;
 use std::sync::Arc;
@@ -12,17 +13,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, map_request};
 use axum::response::Response;
 use turnstile_reference::host::Subscription;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::{Input, Session, Stored};
 use turnstile_reference::store::{Storage, StoreError};
+use turnstile_seams::Seams;
 
+use self::network::NotingNetwork;
 use self::store::NotingStore;
 use super::Recorder;
 
+mod network;
 mod store;
 
 /// Where the paths of calls begin.
@@ -32,8 +36,8 @@ thread_local! {
     static NOTED: RefCell<Option<Vec<Decision>>> = const { RefCell::new(None) };
 }
 
-/// A decision of a session, something that it read from the store, the first answer to a client that subscribed, the answer to
-/// a call, or what the callback queue stores about a job.
+/// A decision of a session, something that it read from the store, the first answer to a client that subscribed, a request, the
+/// answer to a call, what was sent on a WebSocket, or what the callback queue stores about a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Number of records in the trace before it.
@@ -52,11 +56,16 @@ pub fn noted<T>(play: impl FnOnce() -> T) -> (T, Vec<Decision>) {
 }
 
 /// Lets a server note its decisions if a [`noted`] play runs on this thread.
-pub(super) fn note(hooks: &mut Hooks, recorder: &Recorder) {
+pub(super) fn note(hooks: &mut Hooks, seams: &mut Seams, recorder: &Recorder) {
     if NOTED.with_borrow(Option::is_none) {
         return;
     }
+    note_requests(hooks, recorder.clone());
     note_answers(hooks, recorder.clone());
+    seams.network = Arc::new(NotingNetwork {
+        recorder: recorder.clone(),
+        network: Arc::clone(&seams.network),
+    });
     hooks.interceptor = Some(Arc::new(Noting {
         mutant: hooks.interceptor.take(),
         recorder: recorder.clone(),
@@ -104,6 +113,17 @@ async fn note_answer(recorder: &Recorder, answer: Response) -> Response {
     };
     add(recorder, hash_of(&(head.status, &bytes)), false);
     Response::from_parts(head, Body::from(bytes))
+}
+
+/// Notes the requests of others, after a mutant's change.
+fn note_requests(hooks: &mut Hooks, recorder: Recorder) {
+    let wrap = mem::replace(&mut hooks.router, Box::new(|router| router));
+    hooks.router = Box::new(move |router| {
+        wrap(router.layer(map_request(move |request: Request| {
+            add(&recorder, hash_of(&(request.method(), request.uri())), false);
+            future::ready(request)
+        })))
+    });
 }
 
 /// Passes everything to the interceptor of the mutant, and compares. The right server has none.
