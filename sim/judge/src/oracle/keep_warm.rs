@@ -67,13 +67,11 @@ fn early(session: &SessionHistory, idle: &StreamEvent, fence: &Fence, until: Dur
     let stop = first_stop(session, fence, idle.at)?;
     let due = idle.at + run.context.profile.keep_warm;
     let is_early = stop + run.time_error() + run.max_transit() < due && stop < until;
-    // A run that a gate result is awaited from, or that was made ready for another message, has other deadlines.
-    let is_meanwhile = |at: Duration| at > idle.at && at <= stop;
-    let has_other_deadline =
-        awaits_gate(session, stop) || session.preparations.iter().any(|ready| is_meanwhile(ready.at));
     let has_lost_socket = session.ingests().any(|ingest| {
         ingest.fence == *fence && ingest.closed_at.is_some_and(|at| at + run.max_transit() < stop)
     });
+    // A run that a gate result is awaited from has another deadline.
+    let has_other_deadline = awaits_gate(session, stop);
     if !is_early || has_other_deadline || has_lost_socket || is_disturbed(session, fence, idle.at, stop) {
         return None;
     }
@@ -153,10 +151,13 @@ fn unused_after(session: &SessionHistory, exhausted: &StreamEvent) -> Option<Fin
         .calls
         .iter()
         .any(|call| !call.is_query() && call.at > exhausted.at && call.at <= limit);
-    let mut sent_by_then = session.sent.iter().filter(|sent| sent.at <= limit);
-    let all_ended = sent_by_then.all(|sent| {
-        let end = session.end_of(sent.message().unwrap_or_default());
-        end.is_some_and(|end| end.at < ready_at)
+    // The run of a message that is pending is kept for it, however late that is sent.
+    let mut by_then = session.kept.iter().take_while(|event| event.at <= limit);
+    let all_ended = by_then.all(|event| {
+        let other = event
+            .message()
+            .filter(|message| Some(*message) != exhausted.message());
+        other.is_none_or(|other| session.end_of(other).is_some_and(|end| end.at < ready_at))
     });
     let is_judged = existed && is_newest && is_alone && all_ended && !is_warm && !is_asked && limit < run.end;
     if !is_judged
@@ -365,6 +366,42 @@ mod tests {
             writer.completed("m3");
             assert_eq!(found(writer), rules, "{seconds}");
         }
+    }
+
+    #[test]
+    fn a_run_that_was_ready_for_an_exhausted_message_is_kept_for_a_pending_one() {
+        let mut writer = idle();
+        writer.orders_by_hand();
+        writer.wait(5);
+        writer.acked("send", "m2", json!({}));
+        writer.queued("m2");
+        writer.acked("send", "m3", json!({}));
+        writer.queued("m3");
+        writer.bound(1);
+        writer.refused("m2", 400);
+        writer.exhausted("m2", "BAD_REQUEST", 2);
+        // Getting ready takes longer than a run may be unused.
+        writer.wait(100);
+        writer.delivered_to("m3", 1);
+        writer.sent("m3");
+        writer.completed("m3");
+        assert_eq!(found(writer), NOTHING);
+    }
+
+    #[test]
+    fn a_later_turn_with_a_gate_excuses_no_early_release() {
+        let mut writer = idle();
+        writer.orders_by_hand();
+        writer.wait(100);
+        writer.is_killed(1);
+        writer.wait(300);
+        writer.acked("send", "m2", json!({}));
+        writer.queued("m2");
+        writer.bound(2);
+        writer.delivered_with("m2", json!({"gateThreshold": "all"}));
+        writer.sent("m2");
+        writer.completed("m2");
+        assert_eq!(found(writer), FOUND);
     }
 
     #[test]

@@ -103,13 +103,15 @@ fn may_wait_unseen(session: &SessionHistory, queue: &Queue, queued: &Queued, tim
     let prepared = session.preparations.iter().map(|request| request.at);
     let delivered = session.deliveries.iter().map(|request| request.at);
     let requests: Vec<Duration> = prepared.chain(delivered).collect();
-    let mut spans = session.run.faults.spans_without_requests(longest);
-    spans.any(|(began, ended, over_by)| {
-        let is_near = began <= time && time <= over_by.saturating_add(shortly);
+    let mut spans = session.run.faults.spans_without_requests();
+    spans.any(|(began, ended)| {
+        let is_near = began <= time && time <= ended.saturating_add(longest + shortly);
         // Deliveries follow each other, so a later request shows that none before it still waits.
         let is_over = |at: &Duration| *at > ended.saturating_add(transit) && *at < time;
         let may_begin = queue.has_other(queued, began.saturating_sub(transit), ended);
-        let may_go_on = || seen_free_from(session, began).is_none_or(|free_from| free_from > began);
+        // The turn follows the answer to getting ready, and may be on its way when the fault begins.
+        let may_go_on =
+            || seen_free_from(session, began).is_none_or(|free_from| free_from + transit >= began);
         is_near && !requests.iter().any(is_over) && (may_begin || may_go_on())
     })
 }

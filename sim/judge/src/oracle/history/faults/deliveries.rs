@@ -77,22 +77,11 @@ impl Faults {
         spans.map(|(from, until, after)| (from, until.unwrap_or(Duration::MAX).saturating_add(after)))
     }
 
-    /// The spans of time in which a fault may have hidden a request to a wrapper, or its answer from the server, each with the
-    /// time until which the server may wait for that answer: `hidden` after the end if packets may be lost.
-    pub fn spans_without_requests(
-        &self,
-        hidden: Duration,
-    ) -> impl Iterator<Item = (Duration, Duration, Duration)> {
+    /// The spans of time in which a fault may have hidden a request to a wrapper, or its answer from the server, or delayed it;
+    /// the end of a fault that still lasts is the maximum.
+    pub fn spans_without_requests(&self) -> impl Iterator<Item = (Duration, Duration)> {
         let on_the_way = self.of_wrappers().filter(|disruption| disruption.party.is_some());
-        on_the_way.map(move |disruption| {
-            let ended = disruption.until.unwrap_or(Duration::MAX);
-            let waits = if disruption.is_fatal {
-                hidden
-            } else {
-                Duration::ZERO
-            };
-            (disruption.from, ended, ended.saturating_add(waits))
-        })
+        on_the_way.map(|disruption| (disruption.from, disruption.until.unwrap_or(Duration::MAX)))
     }
 
     /// The disruptions between the server and wrappers.
