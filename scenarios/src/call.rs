@@ -41,6 +41,23 @@ pub struct Call {
     pub reply: CallReply,
 }
 
+impl Call {
+    /// A call of a procedure without input by the owner of a session.
+    pub fn by_owner(procedure: &str, session: &SessionName) -> Self {
+        Self {
+            procedure: procedure.to_owned(),
+            r#as: None,
+            input: None,
+            body: None,
+            by: Caller::Owner,
+            method: None,
+            session: session.clone().into(),
+            client: At::default(),
+            reply: CallReply::default(),
+        }
+    }
+}
+
 /// A raw request body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

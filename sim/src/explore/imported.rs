@@ -5,12 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use turnstile_scenarios::{
-    Credentials, ExecutionStatus, JsonObject, Label, Lapse, RecordForm, SessionName, Step, Stored,
+    Call, Credentials, ExecutionStatus, JsonObject, Label, Lapse, RecordForm, SessionName, Step, Stored,
     StoredExecution, WrapperBehaviour,
 };
 
 use super::disturbance::Disturbance;
-use super::layout::calls;
 use super::situations::TURN;
 use super::times::{between, moment};
 use super::wrapper_faults::{answering_late, impostor_closes, impostor_opens, impostor_sends, misbehaving};
@@ -133,7 +132,7 @@ pub(super) fn timing_out() -> impl Strategy<Value = Imported> {
         waits_for_initiation: false,
         behaviour: None,
         wrapper: Disturbance::at_any_time([
-            Step::Call(calls("getSession", &SessionName::default())),
+            Step::Call(Call::by_owner("getSession", &SessionName::default())),
             Step::Wait(Lapse::from(*before + *over)),
         ])
         .after_work(TURN),

@@ -7,9 +7,9 @@ mod messages;
 use proptest::sample::Index;
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
-    Answer, At, Await, Call, CallReply, CallbackTarget, Caller, ClientName, Close, Condition, Delete, Fault,
-    Initiate, Injection, Interrupt, Label, Lapse, Moment, Open, ReadingSpeed, Reply, RequiredProfile, Resume,
-    Scenario, Seam, Session, SessionName, Start, Step, Stored, SuccessReply, Surface, Tag, Ticket, Update,
+    Answer, At, Await, Call, CallbackTarget, Caller, ClientName, Close, Condition, Delete, Fault, Initiate,
+    Injection, Interrupt, Label, Lapse, Moment, Open, ReadingSpeed, Reply, RequiredProfile, Resume, Scenario,
+    Seam, Session, SessionName, Start, Step, Stored, SuccessReply, Surface, Tag, Ticket, Update,
     WrapperBehaviour,
 };
 
@@ -200,7 +200,7 @@ impl<'a> Layout<'a> {
     fn query(&mut self, session: Index, which: Index) {
         let session = self.session(session);
         let query: &&str = which.get(&QUERIES);
-        self.push(Step::Call(calls(query, &session)));
+        self.push(Step::Call(Call::by_owner(query, &session)));
     }
 
     /// A request that the server must refuse, or that must change nothing.
@@ -211,7 +211,7 @@ impl<'a> Layout<'a> {
         self.push(Step::Call(Call {
             by,
             input: Some(input.clone().into()),
-            ..calls(procedure, &session)
+            ..Call::by_owner(procedure, &session)
         }));
     }
 
@@ -367,21 +367,6 @@ fn await_message(label: Label, is: Moment, within: Lapse) -> Step {
     let of = label.into();
     let condition = Condition::Message { of, is };
     Step::Await(Await { condition, within })
-}
-
-/// A call of a procedure by the owner of a session.
-pub(super) fn calls(procedure: &str, session: &SessionName) -> Call {
-    Call {
-        procedure: procedure.to_owned(),
-        r#as: None,
-        input: None,
-        body: None,
-        by: Caller::Owner,
-        method: None,
-        session: session.clone().into(),
-        client: At::default(),
-        reply: CallReply::default(),
-    }
 }
 
 /// A stream of a session from its start.

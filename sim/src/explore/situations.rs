@@ -1,7 +1,7 @@
 //! Situations that random faults seldom meet: each has a message of its own, and faults at a chosen point of its life.
 //!
-//! Those around a deadline are in `deadlines`, those in which nothing happens until one has passed in `passing`, those with contradictory words in `evidence`, frames of every kind in
-//! `frames`, and those of one instant in `instants`.
+//! Those around a deadline are in `deadlines`, those in which nothing happens until a deadline has passed in `passing`, those with
+//! contradictory words in `evidence`, frames of every kind in `frames`, and those of one instant in `instants`.
 
 mod deadlines;
 mod evidence;

@@ -16,7 +16,7 @@ const ONE_PASSING_IN: u64 = 3;
 const ONE_EXECUTION_IN: u64 = 8;
 
 /// Lets a scenario begin with a deadline that passes, sometimes. The first message ends soon and no gate result is awaited, so
-/// that nothing else happens meanwhile. The deadline is not chosen by what is new: those with the fewest steps would be left out.
+/// that nothing else happens meanwhile. The deadline is not chosen by what is new: the ones with the fewest traits would be left out.
 pub(super) fn beginning(
     composition: &mut Composition,
     streams: Streams,
@@ -27,6 +27,7 @@ pub(super) fn beginning(
     }
     let mut drawer = Drawer::new(streams, BEGINNING);
     composition.first = Saying::Echo;
+    composition.imported = None;
     composition.settings.gate = None;
     composition.verdict = None;
     if random.below(ONE_EXECUTION_IN) == 0 {

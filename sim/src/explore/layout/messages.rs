@@ -7,7 +7,7 @@ use turnstile_scenarios::{
     SendMessage, SessionName, Step, Surface, Tag, WrapperBehaviour,
 };
 
-use super::{COMMAND, Layout, TURN, await_message, calls, name};
+use super::{COMMAND, Layout, TURN, await_message, name};
 use crate::explore::values::{Extras, Values};
 use crate::explore::workload::{Saying, Sending};
 use crate::explore::wrapper_faults::misbehaving;
@@ -135,7 +135,7 @@ impl Layout<'_> {
         self.push(Step::Call(Call {
             r#as: Some(label.into()),
             input: Some(Json(input).into()),
-            ..calls(procedure, session)
+            ..Call::by_owner(procedure, session)
         }));
     }
 
