@@ -56,8 +56,8 @@ pub enum NotMeasured {
     /// The probes begin to fail at no moment.
     #[error("the probes begin to fail nowhere")]
     NoJump,
-    /// No decision was changed before the finding, or nothing differs from the unmodified server.
-    #[error("no decision was changed before the finding")]
+    /// No decision was changed, and nothing differs from the unmodified server.
+    #[error("no decision was changed")]
     NoOrigin,
     /// A play failed.
     #[error(transparent)]
@@ -67,8 +67,8 @@ pub enum NotMeasured {
 /// How near the jump is to what the mutant changed, in instants with events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nearness {
-    /// From the nearest changed decision before the finding to the jump; negative if the jump is earlier. If the traces differ
-    /// only after the finding, from its instant.
+    /// From the nearest changed decision before the finding or the jump to the jump; negative if the jump is earlier. If all are
+    /// later, from the instant of the finding.
     pub nearest: isize,
     /// The same from the first changed decision.
     pub first: isize,

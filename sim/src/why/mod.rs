@@ -86,7 +86,7 @@ impl Effort {
     /// The most moments that are looked at, with the probes and then for the curve.
     pub fn most(self) -> usize {
         let moments = self.moments as usize;
-        moments + own_act::MOST_LOOKS + search::COARSE.min(moments) + 2
+        moments + own_act::MOST_LOOKS + search::COARSE.min(moments) + 3
     }
 }
 
@@ -121,6 +121,7 @@ pub fn curve(
         is_stopped: false,
     };
     let count = probed.relevant();
+    probed.is_stopped = progress(probed.outcomes.len()).is_break();
     let mut search = Search::over(count, effort.moments as usize);
     while let Some(index) = search.next().filter(|_| !probed.is_stopped) {
         search.found(index, weight(probed.at(index)));
@@ -273,16 +274,18 @@ impl Probed<'_> {
         self.outcomes.entry(moment).or_insert_with(played)
     }
 
-    /// The number of moments where the cause may be: those up to the finding. But what comes later may be what a finding needs: an event
-    /// is wrong for its time only if a later one says so. Then the failure is avoidable after the time of the finding, and all moments
-    /// count.
+    /// The number of moments where the cause may be: those up to the finding. If no probe fails from there on, what comes later is
+    /// needed for the finding, and all moments count: an event may be wrong for its time only because of a later one.
     fn relevant(&mut self) -> usize {
         let (instants, found_at) = (self.plays.instants, self.plays.finding.at);
         let until_finding = instants.partition_point(|instant| instant.at <= found_at);
-        let is_avoidable = |last: usize| weight(self.at(last)) == 0;
-        match until_finding.checked_sub(1).is_some_and(is_avoidable) {
-            true => instants.len(),
-            false => until_finding,
+        let Some(last) = until_finding.checked_sub(1) else {
+            return instants.len();
+        };
+        if weight(self.at(last)) == 0 {
+            instants.len()
+        } else {
+            until_finding
         }
     }
 

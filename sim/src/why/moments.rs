@@ -1,4 +1,4 @@
-//! The moments of a play: the instants with events up to a finding, and how many steps had begun by then.
+//! The moments of a play: the instants with events, and how many steps had begun by then.
 
 use std::time::Duration;
 

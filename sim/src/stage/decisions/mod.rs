@@ -115,7 +115,7 @@ async fn note_answer(recorder: &Recorder, answer: Response) -> Response {
     Response::from_parts(head, Body::from(bytes))
 }
 
-/// Notes the requests of others, after a mutant's change.
+/// Notes the method and URI of each request that the server receives, as a mutant passes it on.
 fn note_requests(hooks: &mut Hooks, recorder: Recorder) {
     let wrap = mem::replace(&mut hooks.router, Box::new(|router| router));
     hooks.router = Box::new(move |router| {

@@ -12,7 +12,7 @@ use turnstile_seams::{BoxFuture, ByteStream, Listener, Network};
 use super::super::Recorder;
 use super::{add, hash_of};
 
-/// How the answer begins after which a connection is a WebSocket.
+/// How the answer begins after which a connection is a WebSocket. The server writes it alone.
 const UPGRADE: &[u8] = b"HTTP/1.1 101 ";
 
 /// Passes everything to another network.
