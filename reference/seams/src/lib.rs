@@ -24,11 +24,13 @@ pub mod test_clock;
 #[cfg(feature = "real")]
 mod tls;
 pub mod websocket;
+pub mod wrapped;
 
 pub use clock::{Clock, ClockExt, Elapsed};
 pub use futures_util::future::BoxFuture;
 pub use network::{ANY_PORT, ByteStream, Listener, Network};
 pub use randomness::Randomness;
+pub use wrapped::{Wrapped, Wrapping};
 
 use std::sync::Arc;
 

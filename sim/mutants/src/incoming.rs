@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Moment};
 use turnstile_reference::server::Hooks;
-use turnstile_seams::{BoxFuture, ByteStream, Listener, Network, Seams};
+use turnstile_seams::{ByteStream, Seams, Wrapped, Wrapping};
 
 use crate::change_events;
 
@@ -31,7 +31,7 @@ const CHUNK: usize = 4096;
 
 /// Relays events with names of the server; violates R5.83.
 pub fn relay_reserved_names(hooks: &mut Hooks, seams: &mut Seams) {
-    seams.network = Arc::new(Disguising(Arc::clone(&seams.network)));
+    seams.network = Arc::new(Wrapped::new(Arc::clone(&seams.network), Disguising));
     hooks.interceptor = Some(Arc::new(DropsDisguise));
 }
 
@@ -48,38 +48,16 @@ impl Interceptor for DropsDisguise {
     }
 }
 
-/// A network that disguises reserved names in what its user receives from wrappers.
-struct Disguising(Arc<dyn Network>);
+/// Disguises reserved names in what is received from wrappers.
+struct Disguising;
 
-impl Network for Disguising {
-    fn listen<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
-        Box::pin(async move {
-            let listener = DisguisingListener(self.0.listen(authority).await?);
-            Ok(Box::new(listener) as Box<dyn Listener>)
+impl Wrapping for Disguising {
+    fn accepted(&self, stream: Box<dyn ByteStream>) -> Box<dyn ByteStream> {
+        Box::new(Disguised {
+            stream,
+            incoming: Incoming::default(),
+            has_ended: false,
         })
-    }
-
-    fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
-        self.0.connect(authority)
-    }
-}
-
-struct DisguisingListener(Box<dyn Listener>);
-
-impl Listener for DisguisingListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
-        Box::pin(async move {
-            let stream = Disguised {
-                stream: self.0.accept().await?,
-                incoming: Incoming::default(),
-                has_ended: false,
-            };
-            Ok(Box::new(stream) as Box<dyn ByteStream>)
-        })
-    }
-
-    fn authority(&self) -> String {
-        self.0.authority()
     }
 }
 

@@ -134,7 +134,7 @@ impl Stage {
     }
 
     /// Creates all parties in a given world, which must be new and empty except for a server that it provides. A
-    /// server that the world does not provide gets `profile`; one that it provides has it already.
+    /// server that the world does not provide gets `profile`; one that it provides has a profile already.
     ///
     /// # Errors
     ///

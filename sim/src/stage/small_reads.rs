@@ -1,40 +1,24 @@
-//! The network of a client that reads slowly: nothing is read before it is needed.
+//! The connections of a client that reads slowly: nothing is read before it is needed.
 //!
 //! Otherwise the client's WebSocket would hold many frames that have left the connection, and would still show them after
 //! a reset.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use turnstile_seams::{BoxFuture, ByteStream, Listener, Network};
+use turnstile_seams::{ByteStream, Wrapping};
 
 /// Maximum size of a read, in bytes: less than a frame.
 const PIECE: usize = 64;
 
-/// A network whose connections are read in small pieces.
-pub(super) struct SmallReads(pub Arc<dyn Network>);
+/// Reads the connections that are opened in small pieces.
+pub(super) struct SmallReads;
 
-impl Network for SmallReads {
-    fn listen<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
-        self.0.listen(authority)
-    }
-
-    fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
-        Box::pin(async move {
-            let stream = self.0.connect(authority).await?;
-            Ok(Box::new(InPieces(stream)) as Box<dyn ByteStream>)
-        })
-    }
-
-    fn secure<'a>(
-        &'a self,
-        stream: Box<dyn ByteStream>,
-        host: &'a str,
-    ) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
-        self.0.secure(stream, host)
+impl Wrapping for SmallReads {
+    fn connected(&self, stream: Box<dyn ByteStream>, _: &str) -> Box<dyn ByteStream> {
+        Box::new(InPieces(stream))
     }
 }
 

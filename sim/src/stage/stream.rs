@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 use turnstile_events::observation::{ClosedBy, Observation, body_as_value};
-use turnstile_seams::ClockExt as _;
 use turnstile_seams::latest::Follower;
 use turnstile_seams::websocket::{self, CloseCode, CloseFrame, Message, OpenError, WebSocket};
+use turnstile_seams::{ClockExt as _, Wrapped};
 
 use super::SERVER_AUTHORITY;
 use super::client::{Awaited, Client, QUERY, REQUEST_TIMEOUT};
@@ -164,7 +164,7 @@ impl Client {
         let to = url.host().unwrap_or_default().to_owned();
         let network = match request.pause.is_zero() {
             true => Arc::clone(&self.seams.network),
-            false => Arc::new(SmallReads(Arc::clone(&self.seams.network))),
+            false => Arc::new(Wrapped::new(Arc::clone(&self.seams.network), SmallReads)),
         };
         let opening = websocket::open(&*network, &url, None);
         let (refusal, error) = match self.seams.clock.timeout(REQUEST_TIMEOUT, opening).await {

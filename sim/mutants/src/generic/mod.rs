@@ -28,7 +28,7 @@ mod wire;
 use std::sync::Arc;
 
 use turnstile_reference::server::{Config, Hooks};
-use turnstile_seams::Seams;
+use turnstile_seams::{Seams, Wrapped};
 
 pub use self::operation::Operation;
 use self::planted::Planted;
@@ -55,9 +55,9 @@ pub fn observe(config: &Config, hooks: &mut Hooks, seams: &mut Seams) {
 fn plant(planted: Planted, hooks: &mut Hooks, seams: &mut Seams) {
     let planted = Arc::new(planted);
     hooks.interceptor = Some(Arc::new(decision::Decisions::new(Arc::clone(&planted))));
-    seams.network = Arc::new(wire::RewrittenNetwork::new(
-        Arc::clone(&seams.network),
-        Arc::clone(&seams.clock),
+    let rewriting = wire::Rewriting {
+        clock: Arc::clone(&seams.clock),
         planted,
-    ));
+    };
+    seams.network = Arc::new(Wrapped::new(Arc::clone(&seams.network), rewriting));
 }

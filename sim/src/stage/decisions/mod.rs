@@ -20,9 +20,9 @@ use turnstile_reference::host::interception::{Decided, Interceptor, Memory, Mome
 use turnstile_reference::server::Hooks;
 use turnstile_reference::session::{Input, Session, Stored};
 use turnstile_reference::store::{Storage, StoreError};
-use turnstile_seams::Seams;
+use turnstile_seams::{Seams, Wrapped};
 
-use self::network::NotingNetwork;
+use self::network::NotingStreams;
 use self::store::NotingStore;
 use super::Recorder;
 
@@ -60,12 +60,9 @@ pub(super) fn note(hooks: &mut Hooks, seams: &mut Seams, recorder: &Recorder) {
     if NOTED.with_borrow(Option::is_none) {
         return;
     }
-    note_requests(hooks, recorder.clone());
-    note_answers(hooks, recorder.clone());
-    seams.network = Arc::new(NotingNetwork {
-        recorder: recorder.clone(),
-        network: Arc::clone(&seams.network),
-    });
+    note_exchanges(hooks, recorder.clone());
+    let streams = NotingStreams(recorder.clone());
+    seams.network = Arc::new(Wrapped::new(Arc::clone(&seams.network), streams));
     hooks.interceptor = Some(Arc::new(Noting {
         mutant: hooks.interceptor.take(),
         recorder: recorder.clone(),
@@ -88,22 +85,27 @@ pub(super) fn noting_jobs(
     }
 }
 
-/// Notes the answers to calls, after a mutant's change.
-fn note_answers(hooks: &mut Hooks, recorder: Recorder) {
+/// Notes the method and URI of each request that the server receives, as a mutant passes it on, and the answers to calls, after
+/// a mutant's change.
+fn note_exchanges(hooks: &mut Hooks, recorder: Recorder) {
     let wrap = mem::replace(&mut hooks.router, Box::new(|router| router));
-    hooks.router = Box::new(move |router| {
-        wrap(router).layer(from_fn(move |request: Request, next: Next| {
-            let recorder = recorder.clone();
-            async move {
-                let is_call = request.uri().path().starts_with(CALLS);
-                let answer = next.run(request).await;
-                match is_call {
-                    true => note_answer(&recorder, answer).await,
-                    false => answer,
-                }
-            }
-        }))
+    let of_requests = recorder.clone();
+    let note_request = map_request(move |request: Request| {
+        add(&of_requests, hash_of(&(request.method(), request.uri())), false);
+        future::ready(request)
     });
+    let note_answer = from_fn(move |request: Request, next: Next| {
+        let recorder = recorder.clone();
+        async move {
+            let is_call = request.uri().path().starts_with(CALLS);
+            let answer = next.run(request).await;
+            match is_call {
+                true => note_answer(&recorder, answer).await,
+                false => answer,
+            }
+        }
+    });
+    hooks.router = Box::new(move |router| wrap(router.layer(note_request)).layer(note_answer));
 }
 
 async fn note_answer(recorder: &Recorder, answer: Response) -> Response {
@@ -113,17 +115,6 @@ async fn note_answer(recorder: &Recorder, answer: Response) -> Response {
     };
     add(recorder, hash_of(&(head.status, &bytes)), false);
     Response::from_parts(head, Body::from(bytes))
-}
-
-/// Notes the method and URI of each request that the server receives, as a mutant passes it on.
-fn note_requests(hooks: &mut Hooks, recorder: Recorder) {
-    let wrap = mem::replace(&mut hooks.router, Box::new(|router| router));
-    hooks.router = Box::new(move |router| {
-        wrap(router.layer(map_request(move |request: Request| {
-            add(&recorder, hash_of(&(request.method(), request.uri())), false);
-            future::ready(request)
-        })))
-    });
 }
 
 /// Passes everything to the interceptor of the mutant, and compares. The right server has none.

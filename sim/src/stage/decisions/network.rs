@@ -1,13 +1,12 @@
-//! A network that notes what the server sends on WebSockets. What a mutant changes of it is decided where it is written, however
+//! Connections that note what the server sends on WebSockets. What a mutant changes of it is decided where it is written, however
 //! late the other side reads it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use turnstile_seams::{BoxFuture, ByteStream, Listener, Network};
+use turnstile_seams::{ByteStream, Wrapping};
 
 use super::super::Recorder;
 use super::{add, hash_of};
@@ -15,55 +14,16 @@ use super::{add, hash_of};
 /// How the answer begins after which a connection is a WebSocket. The server writes it alone.
 const UPGRADE: &[u8] = b"HTTP/1.1 101 ";
 
-/// Passes everything to another network.
-pub(super) struct NotingNetwork {
-    pub(super) recorder: Recorder,
-    pub(super) network: Arc<dyn Network>,
-}
+/// Notes what is sent on accepted connections.
+pub(super) struct NotingStreams(pub(super) Recorder);
 
-impl Network for NotingNetwork {
-    fn listen<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
-        Box::pin(async move {
-            let listener = NotingListener {
-                recorder: self.recorder.clone(),
-                listener: self.network.listen(authority).await?,
-            };
-            Ok(Box::new(listener) as Box<dyn Listener>)
+impl Wrapping for NotingStreams {
+    fn accepted(&self, stream: Box<dyn ByteStream>) -> Box<dyn ByteStream> {
+        Box::new(NotingStream {
+            recorder: self.0.clone(),
+            stream,
+            is_upgraded: false,
         })
-    }
-
-    fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
-        self.network.connect(authority)
-    }
-
-    fn secure<'a>(
-        &'a self,
-        stream: Box<dyn ByteStream>,
-        host: &'a str,
-    ) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
-        self.network.secure(stream, host)
-    }
-}
-
-struct NotingListener {
-    recorder: Recorder,
-    listener: Box<dyn Listener>,
-}
-
-impl Listener for NotingListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
-        Box::pin(async move {
-            let stream = NotingStream {
-                recorder: self.recorder.clone(),
-                stream: self.listener.accept().await?,
-                is_upgraded: false,
-            };
-            Ok(Box::new(stream) as Box<dyn ByteStream>)
-        })
-    }
-
-    fn authority(&self) -> String {
-        self.listener.authority()
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use turnstile_seams::{BoxFuture, ByteStream, Clock, ClockExt as _, Listener, Network};
+use turnstile_seams::{BoxFuture, ByteStream, Clock, ClockExt as _, Wrapping};
 
 use self::replies::Replies;
 use self::requests::Requests;
@@ -27,64 +27,29 @@ use super::planted::Planted;
 /// The time by which a delayed unit, and everything behind it on its connection, is late.
 const DELAY: Duration = Duration::from_secs(2);
 
-/// A network that rewrites what its user writes.
-pub struct RewrittenNetwork {
-    network: Arc<dyn Network>,
-    clock: Arc<dyn Clock>,
-    planted: Arc<Planted>,
+/// Rewrites what is written on the connections of a network.
+pub struct Rewriting {
+    /// The times of delays.
+    pub clock: Arc<dyn Clock>,
+    /// What to rewrite.
+    pub planted: Arc<Planted>,
 }
 
-impl RewrittenNetwork {
-    /// Rewrites what is written on `network`. `clock` has the times of delays.
-    pub fn new(network: Arc<dyn Network>, clock: Arc<dyn Clock>, planted: Arc<Planted>) -> Self {
-        Self {
-            network,
-            clock,
-            planted,
-        }
+impl Rewriting {
+    fn rewritten(&self, stream: Box<dyn ByteStream>, codec: Codec) -> Box<dyn ByteStream> {
+        Box::new(Rewritten::new(stream, codec, Arc::clone(&self.clock)))
     }
 }
 
-impl Network for RewrittenNetwork {
-    fn listen<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
-        Box::pin(async move {
-            let listener = RewrittenListener {
-                listener: self.network.listen(authority).await?,
-                clock: Arc::clone(&self.clock),
-                planted: Arc::clone(&self.planted),
-            };
-            Ok(Box::new(listener) as Box<dyn Listener>)
-        })
+impl Wrapping for Rewriting {
+    fn accepted(&self, stream: Box<dyn ByteStream>) -> Box<dyn ByteStream> {
+        let replies = Replies::new(Arc::clone(&self.planted));
+        self.rewritten(stream, Codec::Replies(replies))
     }
 
-    fn connect<'a>(&'a self, authority: &'a str) -> BoxFuture<'a, io::Result<Box<dyn ByteStream>>> {
-        Box::pin(async move {
-            let stream = self.network.connect(authority).await?;
-            let codec = Requests::new(authority, Arc::clone(&self.planted));
-            let stream = Rewritten::new(stream, Codec::Requests(codec), Arc::clone(&self.clock));
-            Ok(Box::new(stream) as Box<dyn ByteStream>)
-        })
-    }
-}
-
-struct RewrittenListener {
-    listener: Box<dyn Listener>,
-    clock: Arc<dyn Clock>,
-    planted: Arc<Planted>,
-}
-
-impl Listener for RewrittenListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
-        Box::pin(async move {
-            let stream = self.listener.accept().await?;
-            let codec = Replies::new(Arc::clone(&self.planted));
-            let stream = Rewritten::new(stream, Codec::Replies(codec), Arc::clone(&self.clock));
-            Ok(Box::new(stream) as Box<dyn ByteStream>)
-        })
-    }
-
-    fn authority(&self) -> String {
-        self.listener.authority()
+    fn connected(&self, stream: Box<dyn ByteStream>, authority: &str) -> Box<dyn ByteStream> {
+        let requests = Requests::new(authority, Arc::clone(&self.planted));
+        self.rewritten(stream, Codec::Requests(requests))
     }
 }
 
