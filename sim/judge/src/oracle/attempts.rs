@@ -69,10 +69,7 @@ impl<'a> Queue<'a> {
         &'q self,
         message: &'q Queued<'a>,
     ) -> impl Iterator<Item = impl Iterator<Item = Duration>> + 'q {
-        let others = self
-            .queued
-            .iter()
-            .filter(|other| other.message != message.message);
+        let others = self.all_but(message);
         others.map(|other| {
             [Some(other.event.at), other.left.map(|left| left.at)]
                 .into_iter()
@@ -82,11 +79,15 @@ impl<'a> Queue<'a> {
 
     /// Whether another message than this one was in the queue at some time in that span.
     pub(super) fn has_other(&self, message: &Queued, from: Duration, until: Duration) -> bool {
-        let mut others = self
-            .queued
+        let is_then =
+            |other: &Queued| other.event.at <= until && other.left.is_none_or(|left| left.at >= from);
+        self.all_but(message).any(is_then)
+    }
+
+    fn all_but<'q>(&'q self, message: &'q Queued) -> impl Iterator<Item = &'q Queued<'a>> {
+        self.queued
             .iter()
-            .filter(|other| other.message != message.message);
-        others.any(|other| other.event.at <= until && other.left.is_none_or(|left| left.at >= from))
+            .filter(|other| other.message != message.message)
     }
 
     /// All messages, each with the time from which it was the head of the queue. The time is `None` if an earlier
@@ -138,7 +139,7 @@ pub(super) struct Attempt<'a> {
 }
 
 /// The attempts to deliver a message, in order. A request to get ready names no message: one at a time near the report of
-/// the message before it, or of its own end, may be for another message.
+/// the message before it, or of the end of this one, may be for another message.
 pub(super) struct Attempts<'a> {
     all: Vec<Attempt<'a>>,
     /// Whether the first one may be for the message before it.

@@ -251,9 +251,8 @@ fn is_disturbed(session: &SessionHistory, fence: &Fence, from: Duration, until: 
             && call.at <= until
             && !answered_before(call, before)
     });
-    let requests = session.preparations.iter().map(|request| request.at);
-    let mut requests = requests.chain(session.deliveries.iter().map(|request| request.at));
-    is_asked || requests.any(|at| (from..=until).contains(&at)) || is_held_up(session, fence, before, until)
+    let is_delivered = session.requests_at().any(|at| (from..=until).contains(&at));
+    is_asked || is_delivered || is_held_up(session, fence, before, until)
 }
 
 /// Whether a fault may have hidden an order or delayed the server.
@@ -305,6 +304,19 @@ mod tests {
         });
     }
 
+    /// A message is admitted.
+    fn admits(writer: &mut Writer, message: &str) {
+        writer.acked("send", message, json!({}));
+        writer.queued(message);
+    }
+
+    /// A message is exhausted three seconds after the wrapper of the first run was ready for it.
+    fn exhausts(writer: &mut Writer, message: &str) {
+        writer.bound(1);
+        writer.refused(message, 400);
+        writer.exhausted(message, "BAD_REQUEST", 2);
+    }
+
     fn found(writer: Writer) -> Vec<String> {
         let mut found = writer.judged();
         found.retain(|rule| rule == FOUND[0]);
@@ -333,8 +345,7 @@ mod tests {
 
         let mut asked = idle();
         asked.wait(200);
-        asked.acked("send", "m2", json!({}));
-        asked.queued("m2");
+        admits(&mut asked, "m2");
         assert_eq!(found(asked), NOTHING);
 
         let mut finished = idle();
@@ -348,18 +359,13 @@ mod tests {
             let mut writer = idle();
             writer.orders_by_hand();
             writer.wait(5);
-            writer.acked("send", "m2", json!({}));
-            writer.queued("m2");
-            writer.bound(1);
-            writer.refused("m2", 400);
-            writer.exhausted("m2", "BAD_REQUEST", 2);
-            // The wrapper was ready three seconds ago.
+            admits(&mut writer, "m2");
+            exhausts(&mut writer, "m2");
             writer.wait(seconds);
             writer.is_killed(1);
             // What comes later excuses nothing.
             writer.wait(60);
-            writer.acked("send", "m3", json!({}));
-            writer.queued("m3");
+            admits(&mut writer, "m3");
             writer.bound(2);
             writer.delivered_to("m3", 2);
             writer.sent("m3");
@@ -373,13 +379,9 @@ mod tests {
         let mut writer = idle();
         writer.orders_by_hand();
         writer.wait(5);
-        writer.acked("send", "m2", json!({}));
-        writer.queued("m2");
-        writer.acked("send", "m3", json!({}));
-        writer.queued("m3");
-        writer.bound(1);
-        writer.refused("m2", 400);
-        writer.exhausted("m2", "BAD_REQUEST", 2);
+        admits(&mut writer, "m2");
+        admits(&mut writer, "m3");
+        exhausts(&mut writer, "m2");
         // Getting ready takes longer than a run may be unused.
         writer.wait(100);
         writer.delivered_to("m3", 1);
@@ -395,8 +397,7 @@ mod tests {
         writer.wait(100);
         writer.is_killed(1);
         writer.wait(300);
-        writer.acked("send", "m2", json!({}));
-        writer.queued("m2");
+        admits(&mut writer, "m2");
         writer.bound(2);
         writer.delivered_with("m2", json!({"gateThreshold": "all"}));
         writer.sent("m2");

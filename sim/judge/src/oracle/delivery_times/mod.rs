@@ -100,19 +100,19 @@ fn may_wait_unseen(session: &SessionHistory, queue: &Queue, queued: &Queued, tim
     let transit = session.run.max_transit();
     let longest = profile.wrapper_ready_timeout + profile.wrapper_job_timeout;
     let shortly = (profile.drain_delay + leeway(session)) * 2;
-    let prepared = session.preparations.iter().map(|request| request.at);
-    let delivered = session.deliveries.iter().map(|request| request.at);
-    let requests: Vec<Duration> = prepared.chain(delivered).collect();
     let mut spans = session.run.faults.spans_without_requests();
     spans.any(|(began, ended)| {
-        let is_near = began <= time && time <= ended.saturating_add(longest + shortly);
+        if time < began || time > ended.saturating_add(longest + shortly) {
+            return false;
+        }
         // Deliveries follow each other, so a later request shows that none before it still waits.
-        let is_over = |at: &Duration| *at > ended.saturating_add(transit) && *at < time;
+        let is_later = |at: Duration| at > ended.saturating_add(transit) && at < time;
+        if session.requests_at().any(is_later) {
+            return false;
+        }
         let may_begin = queue.has_other(queued, began.saturating_sub(transit), ended);
         // The turn follows the answer to getting ready, and may be on its way when the fault begins.
-        let may_go_on =
-            || seen_free_from(session, began).is_none_or(|free_from| free_from + transit >= began);
-        is_near && !requests.iter().any(is_over) && (may_begin || may_go_on())
+        may_begin || seen_free_from(session, began).is_none_or(|free_from| free_from + transit >= began)
     })
 }
 

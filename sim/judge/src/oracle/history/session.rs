@@ -351,6 +351,12 @@ impl<'a> SessionHistory<'a> {
             .filter(move |seen| *seen.event.session == *id)
     }
 
+    /// The times at which requests of deliveries reached a wrapper: to get ready, and turns.
+    pub fn requests_at(&self) -> impl Iterator<Item = Duration> {
+        let prepared = self.preparations.iter().map(|request| request.at);
+        prepared.chain(self.deliveries.iter().map(|request| request.at))
+    }
+
     /// Its ingest sockets.
     pub fn ingests(&self) -> impl Iterator<Item = &'a Ingest> {
         let id = self.id;
