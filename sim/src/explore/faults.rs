@@ -18,11 +18,11 @@ use turnstile_judge::parties::{GATEWAY, RECEIVER, SERVER, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
     Answer, ClockChange, ConnectionEnd, CrashPoint, DiskBehaviour, DiskOperation, Fault, Lapse, LateAnswer,
-    Link, LinkEffect, Machine, QueueBehaviour, Status, Step,
+    Link, LinkEffect, QueueBehaviour, Status, Step,
 };
 
 use super::disturbance::{Disturbance, Draft};
-use super::situations::situation;
+use super::situations::{outage, situation};
 use super::swarm::{FaultRates, Rate};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, thief, wrapper_behaviour, wrapper_start};
@@ -220,13 +220,7 @@ fn set_clock() -> impl Strategy<Value = Disturbance> {
         } else {
             Fault::crash(SERVER)
         };
-        let host = SERVER.to_owned();
-        Disturbance::at_any_time([
-            Step::fault(crash, None),
-            Step::fault(Fault::Clock { host, set }, None),
-            Step::Wait(pause),
-            Step::Restart(Machine::Server.into()),
-        ])
+        Disturbance::at_any_time(outage(crash, Some(set), pause))
     })
 }
 

@@ -67,7 +67,6 @@ fn record(has_kilo_session: bool, missing: Option<&str>) -> JsonObject {
 
 /// A session with an execution that has not ended, whose wrapper connects and ends it, or vanishes.
 fn with_execution() -> impl Strategy<Value = Imported> {
-    let form = prop_oneof![Just(RecordForm::Flat), Just(RecordForm::Grouped)];
     let status = prop_oneof![3 => Just(ExecutionStatus::Running), 1 => Just(ExecutionStatus::Pending)];
     // The second is close to the time-out (R10.31).
     let age = prop_oneof![3 => between(1_000, 600_000), 1 => between(3_570_000, 3_599_000)];
@@ -79,15 +78,8 @@ fn with_execution() -> impl Strategy<Value = Imported> {
         2 => Just(None),
     ];
     let has = (any::<bool>(), any::<bool>());
-    (form, status, age, has, moment(), word).prop_map(
+    (form(), status, age, has, moment(), word).prop_map(
         |(form, status, started_before, (has_message, has_kilo_session), pause, word)| {
-            let execution = StoredExecution {
-                r#as: label(EXECUTION).into(),
-                id: None,
-                status,
-                started_before,
-                message: has_message.then(|| label(ASKED).into()),
-            };
             let last = match word {
                 Some((event, data)) => impostor_sends(event, data),
                 None => impostor_closes(1001),
@@ -96,7 +88,7 @@ fn with_execution() -> impl Strategy<Value = Imported> {
                 stored: Stored {
                     form,
                     record: record(has_kilo_session && form == RecordForm::Flat, None).into(),
-                    executions: vec![execution],
+                    executions: vec![execution(status, started_before, has_message)],
                     ..Stored::default()
                 },
                 waits_for_initiation: false,
@@ -112,21 +104,14 @@ fn with_execution() -> impl Strategy<Value = Imported> {
     )
 }
 
-/// A session whose execution times out while nothing happens, because its wrapper never connects. A client asks for it
-/// before, after the first message.
+/// A session whose execution times out in peace, because its wrapper never connects. A client asks for it before, after the
+/// first message.
 pub(super) fn timing_out() -> impl Strategy<Value = Imported> {
-    let form = prop_oneof![Just(RecordForm::Flat), Just(RecordForm::Grouped)];
     let durations = (between(5_000, 30_000), between(2_000, 20_000));
-    (form, any::<bool>(), durations).prop_map(|(form, has_message, (before, over))| Imported {
+    (form(), any::<bool>(), durations).prop_map(|(form, has_message, (before, over))| Imported {
         stored: Stored {
             form,
-            executions: vec![StoredExecution {
-                r#as: label(EXECUTION).into(),
-                id: None,
-                status: ExecutionStatus::Running,
-                started_before: Lapse::from(TIME_OUT.saturating_sub(*before)),
-                message: has_message.then(|| label(ASKED).into()),
-            }],
+            executions: vec![running_until(*before, has_message)],
             ..Stored::default()
         },
         waits_for_initiation: false,
@@ -143,13 +128,7 @@ pub(super) fn timing_out() -> impl Strategy<Value = Imported> {
 fn delivery_across_time_out() -> impl Strategy<Value = Imported> {
     let delivery = (any::<bool>(), between(3_000, 28_000), 0..=10_u32);
     (delivery, any::<bool>()).prop_map(|((is_ready, takes, tenths), has_message)| {
-        let execution = StoredExecution {
-            r#as: label(EXECUTION).into(),
-            id: None,
-            status: ExecutionStatus::Running,
-            started_before: Lapse::from(TIME_OUT.saturating_sub(DRAIN_DELAY + *takes * tenths / 10)),
-            message: has_message.then(|| label(ASKED).into()),
-        };
+        let execution = running_until(DRAIN_DELAY + *takes * tenths / 10, has_message);
         let normal = WrapperBehaviour::default();
         Imported {
             stored: Stored {
@@ -161,6 +140,26 @@ fn delivery_across_time_out() -> impl Strategy<Value = Imported> {
             wrapper: Disturbance::at_any_time([Step::Wait(takes), misbehaving(normal)]),
         }
     })
+}
+
+fn form() -> impl Strategy<Value = RecordForm> {
+    prop_oneof![Just(RecordForm::Flat), Just(RecordForm::Grouped)]
+}
+
+fn execution(status: ExecutionStatus, started_before: Lapse, has_message: bool) -> StoredExecution {
+    StoredExecution {
+        r#as: label(EXECUTION).into(),
+        id: None,
+        status,
+        started_before,
+        message: has_message.then(|| label(ASKED).into()),
+    }
+}
+
+/// A running execution that times out so long after the start of the play.
+fn running_until(time_out: Duration, has_message: bool) -> StoredExecution {
+    let started_before = Lapse::from(TIME_OUT.saturating_sub(time_out));
+    execution(ExecutionStatus::Running, started_before, has_message)
 }
 
 fn label(text: &str) -> Label {

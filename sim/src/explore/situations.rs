@@ -1,6 +1,6 @@
-//! Situations that random faults seldom meet: each has a message of its own, and faults at a chosen point of its life.
+//! Situations that random faults seldom meet: each sends a message, and has faults at a chosen point of its life.
 //!
-//! Those around a deadline are in `deadlines`, those in which nothing happens until a deadline has passed in `passing`, those with
+//! Those around a deadline are in `deadlines`, those that are quiet until a deadline has passed in `passing`, those with
 //! contradictory words in `evidence`, frames of every kind in `frames`, and those of one instant in `instants`.
 
 mod deadlines;
@@ -13,19 +13,18 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use serde_json::json;
 use turnstile_judge::parties::{SERVER, WRAPPER};
 use turnstile_profile::Profile;
 use turnstile_scenarios::{
-    Completion, ConnectionEnd, CrashPoint, Credentials, Failure, Fault, Fence, Finalizing, Lapse, Link,
-    Moment, ReadyBehaviour, ReadyCode, Step, WrapperBehaviour,
+    ClockChange, Completion, ConnectionEnd, CrashPoint, Credentials, Failure, Fault, Fence, Finalizing,
+    Lapse, Link, Machine, Moment, ReadyBehaviour, ReadyCode, Step, WrapperBehaviour,
 };
 
 use super::disturbance::{Disturbance, Draft};
 use super::swarm::FaultRates;
 use super::times::{between, moment};
 use super::workload::Saying;
-use super::wrapper_faults::{answering_late, impostor_opens, impostor_sends, misbehaving};
+use super::wrapper_faults::{answering_late, impostor_opens, misbehaving};
 
 pub(super) use self::passing::passing;
 
@@ -63,6 +62,15 @@ pub(super) fn situation(
 
 fn wait(lapse: Lapse) -> Draft {
     Step::Wait(lapse).into()
+}
+
+/// A server that goes down by this fault and is back later. Its clock may be set between.
+pub(super) fn outage(crash: Fault, set: Option<ClockChange>, lasts: Lapse) -> impl Iterator<Item = Step> {
+    let host = SERVER.to_owned();
+    let clock = set.map(|set| Step::fault(Fault::Clock { host, set }, None));
+    let crash = Step::fault(crash, None);
+    let rest = [Step::Wait(lasts), Step::Restart(Machine::Server.into())];
+    [crash].into_iter().chain(clock).chain(rest)
 }
 
 /// Waits for the first steps of a turn without faults.
@@ -133,12 +141,10 @@ fn output_after_idle() -> impl Strategy<Value = Disturbance> {
         if let Some(takes) = takes {
             drafts.push(wait(takes));
         } else {
-            let delta = json!({"event": "message.part.delta", "properties": {"sessionID": "ses_a", "messageID": "msg_a",
-                "partID": "prt_a", "field": "text", "delta": "more"}});
             drafts.extend([
                 wait(pause),
                 impostor_opens(Credentials::Fence(Fence::Current)).into(),
-                impostor_sends("kilocode", delta).into(),
+                evidence::says(evidence::output()),
             ]);
         }
         drafts.extend([wait(silence), misbehaving(WrapperBehaviour::default()).into()]);

@@ -169,7 +169,7 @@ fn noted(scenario: &Scenario, options: Options) -> Result<(Verdict, Vec<Decision
     Ok((verdict?, decisions))
 }
 
-/// The numbers of records before what was decided, received, answered, sent and stored in a play and differs from that of another
+/// The numbers of records before what was decided, received, answered, sent and stored in a play but differently in another
 /// play, as long as the traces are equal; or else before the first record that differs.
 fn differences(
     (verdict, decided): (&Verdict, &[Decision]),

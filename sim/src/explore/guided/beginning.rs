@@ -15,8 +15,8 @@ const ONE_PASSING_IN: u64 = 3;
 /// One of so many of these is the time-out of an execution.
 const ONE_EXECUTION_IN: u64 = 8;
 
-/// Lets a scenario begin with a deadline that passes, sometimes. The first message ends soon and no gate result is awaited, so
-/// that nothing else happens meanwhile. The deadline is not chosen by what is new: the ones with the fewest traits would be left out.
+/// Lets a scenario begin with a deadline that passes, sometimes. The first message ends soon, and no gate result is awaited,
+/// because other work begins deadlines again. The deadline is not chosen by what is new: the ones with the fewest traits would be left out.
 pub(super) fn beginning(
     composition: &mut Composition,
     streams: Streams,

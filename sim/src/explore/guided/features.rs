@@ -126,7 +126,8 @@ pub(super) fn traits(next: &Move) -> Vec<Trait> {
             found.push(Hash::new("act").form(act));
             match act {
                 Act::Trespass { which, caller, .. } => {
-                    let (procedure, _) = which.get(&trespasses()).clone();
+                    let trespasses = trespasses();
+                    let (procedure, _) = which.get(&trespasses);
                     found.push(Hash::new("trespass").text(procedure).form(caller));
                 }
                 Act::Send(_) => found.extend(of_values(values)),

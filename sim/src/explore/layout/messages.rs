@@ -167,7 +167,7 @@ impl Layout<'_> {
         self.push(await_message(label, Moment::Completed, TURN));
     }
 
-    /// Sends an earlier message again, under a label of its own.
+    /// Sends an earlier message again, under another label.
     pub(super) fn repeat(&mut self, message: Index, on_other_surface: bool) {
         let step = self.repeat_of(message.get(&self.messages), on_other_surface);
         self.push(Step::Send(step));

@@ -2,7 +2,7 @@
 //! until it (protocol §7).
 //!
 //! The time-out of an execution is in `imported`. The life of a session has no delivery across it, because every message
-//! begins it anew.
+//! begins it again.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ impl Waiting {
     }
 }
 
-/// A message that is sent before a deadline, and whose slow delivery ends after it. Another one may come meanwhile, whose
+/// A message that is sent before a deadline, and whose slow delivery ends after it. Another one may come before the end, whose
 /// drain would be due during the delivery.
 pub(super) fn delivery_across(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
     let waiting = prop_oneof![

@@ -35,6 +35,13 @@ pub(super) fn says((event, data): Word) -> Draft {
     impostor_sends(event, data).into()
 }
 
+/// Output of the root.
+pub(super) fn output() -> Word {
+    let delta = json!({"event": "message.part.delta", "properties": {"sessionID": "ses_a", "messageID": "msg_a",
+        "partID": "prt_a", "field": "text", "delta": "more"}});
+    ("kilocode", delta)
+}
+
 /// A word that ends a run (R6.34).
 fn terminal_word() -> impl Strategy<Value = Word> {
     prop_oneof![

@@ -1,4 +1,4 @@
-//! Deadlines that pass while nothing else happens, with a word meanwhile that moves them or not, or while the server is down
+//! Deadlines that pass while nothing else happens, after a word that moves them or not, or while the server is down
 //! (protocol §7). Each needs a session without other work. The waits are long, so only guided exploration has them.
 
 use std::time::Duration;
@@ -8,13 +8,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use turnstile_judge::parties::SERVER;
 use turnstile_profile::Profile;
-use turnstile_scenarios::{
-    ClockChange, Completion, Credentials, Fault, Fence, Lapse, Machine, Step, WrapperBehaviour,
-};
+use turnstile_scenarios::{ClockChange, Credentials, Fault, Fence, Lapse, WrapperBehaviour};
 
 use super::deadlines::Waiting;
-use super::evidence::{Word, says};
-use super::{TURN, awaits, wait};
+use super::evidence::{Word, output, says};
+use super::{TURN, awaits, outage, wait};
 use crate::explore::disturbance::{Disturbance, Draft};
 use crate::explore::times::between;
 use crate::explore::workload::Saying;
@@ -32,7 +30,7 @@ enum Meanwhile {
         word: Word,
         share: u32,
     },
-    /// The server goes down before the deadline and is back after it. Its clock may be set back meanwhile.
+    /// The server goes down before the deadline and is back after it. Its clock may be set back between.
     Down {
         before: Lapse,
         sets_clock: bool,
@@ -104,47 +102,35 @@ fn waiting(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
 
 /// A word of a wrapper at work: each moves some deadlines and not others.
 fn word() -> impl Strategy<Value = Word> {
-    let status = |status: &str| {
-        (
-            "kilocode",
-            json!({"event": "session.status", "properties": {"sessionID": "ses_a", "status": {"type": status}}}),
-        )
-    };
-    let delta = json!({"event": "message.part.delta", "properties": {"sessionID": "ses_a", "messageID": "msg_a",
-        "partID": "prt_a", "field": "text", "delta": "more"}});
+    let busy = json!({"event": "session.status",
+        "properties": {"sessionID": "ses_a", "status": {"type": "busy"}}});
     prop_oneof![
-        Just(status("busy")),
-        Just(("kilocode", delta)),
+        Just(("kilocode", busy)),
+        Just(output()),
         Just(("heartbeat", Value::Null)),
     ]
 }
 
 /// The steps after which something waits.
 fn begun(waiting: Waiting, heartbeat: Option<Lapse>) -> Vec<Draft> {
+    let turn = |of: Waiting, behaviour| {
+        let (saying, is) = of.turn();
+        [misbehaving(behaviour).into(), Draft::send(saying), awaits(is)]
+    };
     let behaviour = WrapperBehaviour {
         heartbeat,
         ..waiting.behaviour()
     };
-    let (saying, is) = waiting.turn();
     if waiting != Waiting::ReadyOnly {
-        return vec![misbehaving(behaviour).into(), Draft::send(saying), awaits(is)];
+        return turn(waiting, behaviour).into();
     }
     // The run that gets ready is the one of a turn before, which stays.
-    let stays = Some(Completion {
-        never: true,
-        ..Completion::default()
-    });
-    let behaviours = [Waiting::KeepWarm.behaviour(), behaviour].map(|behaviour| WrapperBehaviour {
-        complete: stays.clone(),
+    let stays = Waiting::KeepWarm.behaviour();
+    let behaviour = WrapperBehaviour {
+        complete: stays.complete.clone(),
         ..behaviour
-    });
-    let turns = [Waiting::KeepWarm.turn(), (saying, is)];
-    let steps = behaviours.into_iter().zip(turns);
-    steps
-        .flat_map(|(behaviour, (saying, is))| {
-            [misbehaving(behaviour).into(), Draft::send(saying), awaits(is)]
-        })
-        .collect()
+    };
+    [turn(Waiting::KeepWarm, stays), turn(waiting, behaviour)].concat()
 }
 
 /// The steps until a deadline of that length has passed, and some time over.
@@ -159,19 +145,10 @@ fn until_passed(length: Duration, over: Lapse, meanwhile: Meanwhile) -> Vec<Draf
             whole,
         ],
         Meanwhile::Down { before, sets_clock } => {
-            let host = SERVER.to_owned();
-            let set = ClockChange::Back(SET_BACK);
-            let clock = sets_clock.then(|| Step::fault(Fault::Clock { host, set }, None));
-            let mut steps = vec![
-                Step::Wait(Lapse::from(length.saturating_sub(*before))),
-                Step::fault(Fault::crash(SERVER), None),
-            ];
-            steps.extend(clock);
-            steps.extend([
-                Step::Wait(Lapse::from(*before + *over)),
-                Step::Restart(Machine::Server.into()),
-            ]);
-            let mut drafts: Vec<Draft> = steps.into_iter().map(Draft::from).collect();
+            let set = sets_clock.then_some(ClockChange::Back(SET_BACK));
+            let outage = outage(Fault::crash(SERVER), set, Lapse::from(*before + *over));
+            let mut drafts = vec![wait(Lapse::from(length.saturating_sub(*before)))];
+            drafts.extend(outage.map(Draft::from));
             // After a clock that was set back, a deadline is due after its whole length (R7.36).
             drafts.push(if sets_clock { whole } else { wait(over) });
             drafts
