@@ -162,6 +162,8 @@ struct Search<'a> {
     secrets: Vec<Finder<'a>>,
     /// Ends of tokens. A long run has one for each run of a wrapper, so they are looked up.
     token_ends: BTreeSet<&'a [u8]>,
+    /// Which bytes are the last one of a token.
+    last_bytes: [bool; 256],
     text: String,
 }
 
@@ -169,9 +171,14 @@ impl<'a> Search<'a> {
     fn of(secrets: &BTreeSet<&'a str>) -> Self {
         let is_end = |secret: &&str| secret.len() == TOKEN_END && secret.bytes().all(is_of_token);
         let (ends, secrets): (Vec<&str>, Vec<&str>) = secrets.iter().copied().partition(is_end);
+        let mut last_bytes = [false; 256];
+        for byte in ends.iter().filter_map(|end| end.bytes().last()) {
+            last_bytes[usize::from(byte)] = true;
+        }
         Self {
             secrets: secrets.into_iter().map(Finder::new).collect(),
             token_ends: ends.into_iter().map(str::as_bytes).collect(),
+            last_bytes,
             text: String::new(),
         }
     }
@@ -211,22 +218,26 @@ impl<'a> Search<'a> {
     /// that way, because few words are as long as a window.
     fn has_found_token(&self) -> bool {
         let text = self.text.as_bytes();
-        let (mut start, mut checked) = (0, 0);
+        let mut start = 0;
         while let Some(window) = text.get(start..start + TOKEN_END) {
-            let unchecked = start.max(checked);
-            match text[unchecked..start + TOKEN_END]
-                .iter()
-                .rposition(|byte| !is_of_token(*byte))
-            {
-                Some(place) => start = unchecked + place + 1,
-                None if self.token_ends.contains(window) => return true,
-                None => {
-                    checked = start + TOKEN_END;
-                    start += 1;
-                }
+            if let Some(place) = window.iter().rposition(|byte| !is_of_token(*byte)) {
+                start += place + 1;
+                continue;
             }
+            let rest = &text[start + TOKEN_END..];
+            let more = rest.iter().take_while(|byte| is_of_token(**byte)).count();
+            let word = &text[start..start + TOKEN_END + more];
+            if word.windows(TOKEN_END).any(|window| self.is_token_end(window)) {
+                return true;
+            }
+            start += word.len();
         }
         false
+    }
+
+    /// Whether a window of the text is the end of a token. Most windows differ from all in their last byte.
+    fn is_token_end(&self, window: &[u8]) -> bool {
+        window.last().is_some_and(|byte| self.last_bytes[usize::from(*byte)]) && self.token_ends.contains(window)
     }
 }
 
@@ -315,6 +326,21 @@ mod tests {
             let mut shown = ended();
             shown.client_receives_unkept("observer", "cloud.status", leaked);
             assert_eq!(called_back(shown), FOUND, "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_at_any_place_of_a_long_word() {
+        let token = worker_token(1);
+        let cut = &token[..token.len() - 1];
+        for (before, after) in [(0, 0), (1, 0), (0, 1), (31, 33), (32, 32), (1000, 1000)] {
+            let note = |token| format!("{}{token}{}.", "a".repeat(before), "a".repeat(after));
+            let mut leaked = ended();
+            leaked.client_receives_unkept("observer", "cloud.status", json!({"note": note(token.as_str())}));
+            assert_eq!(called_back(leaked), FOUND, "{before}, {after}");
+            let mut other = ended();
+            other.client_receives_unkept("observer", "cloud.status", json!({"note": note(cut)}));
+            assert_eq!(called_back(other), NOTHING, "{before}, {after}");
         }
     }
 
