@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::frames::RunEnd;
-use super::history::{Delivery, Fence, Preparation, SessionHistory, StreamEvent, WrapperAnswer};
+use super::history::{Call, Delivery, Fence, Preparation, SessionHistory, StreamEvent, WrapperAnswer};
 
 /// The code of a delivery that the wrapper answered with 400 (protocol §4).
 const BAD_REQUEST: &str = "BAD_REQUEST";
@@ -27,7 +27,7 @@ pub(super) struct Queued<'a> {
 
 impl Queued<'_> {
     /// The latest time at which something was under way for it.
-    fn until(&self, session: &SessionHistory) -> Duration {
+    pub(super) fn until(&self, session: &SessionHistory) -> Duration {
         let run = session.run;
         self.left.map_or(run.end, |left| left.at + run.time_error())
     }
@@ -142,6 +142,8 @@ pub(super) struct Attempt<'a> {
 /// the message before it, or of the end of this one, may be for another message.
 pub(super) struct Attempts<'a> {
     all: Vec<Attempt<'a>>,
+    /// Whether these are all attempts up to the time at which it left the queue.
+    pub(super) is_whole: bool,
     /// Whether the first one may be for the message before it.
     is_first_open: bool,
     /// Whether the last one may be for the message after it.
@@ -175,22 +177,29 @@ struct Request<'a> {
 }
 
 /// The attempts to deliver a message that reached the wrapper from the time at which it was the head of the queue until it
-/// left the queue; `None` if a fault may have hidden one or cut one short.
+/// left the queue, but at most up to `limit`, and to the first time at which a fault may have hidden one or cut one short;
+/// `None` if one may have done that from the beginning.
 pub(super) fn attempts<'a>(
     session: &SessionHistory<'a>,
     queued: &Queued<'a>,
     head_from: Duration,
+    limit: Option<Duration>,
 ) -> Option<Attempts<'a>> {
     let until = queued.until(session);
     let transit = session.run.max_transit();
     let disturbed_from = head_from.saturating_sub(transit);
-    if session
-        .run
-        .faults
-        .may_have_disrupted_wrappers(disturbed_from, until)
-        || is_interrupted(session, disturbed_from, until)
-        || loses_run(session, head_from, until)
-    {
+    if loses_run(session, head_from, until) {
+        return None;
+    }
+    let disturbed = [
+        limit.filter(|limit| *limit <= until),
+        session.run.faults.wrappers_disrupted_from(disturbed_from, until),
+        interrupted_from(session, disturbed_from, until),
+    ];
+    let disturbed = disturbed.into_iter().flatten().min();
+    // What was sent shortly before may not have arrived.
+    let until = disturbed.map_or(until, |at| at.saturating_sub(transit));
+    if until <= disturbed_from {
         return None;
     }
     // Before this time the message before it was the head.
@@ -248,6 +257,7 @@ pub(super) fn attempts<'a>(
     }
     mark_cut_short(session, &mut attempts);
     Some(Attempts {
+        is_whole: disturbed.is_none(),
         is_first_open: attempts
             .first()
             .is_some_and(|first| first.from < head_from && !first.has_turn),
@@ -345,15 +355,16 @@ fn loses_run(session: &SessionHistory, from: Duration, until: Duration) -> bool 
     ends.any(|end| end.data["completionSource"] == "wrapper_failure" && (from..=until).contains(&end.at))
 }
 
-/// Whether a user may have interrupted the session in that time. The requests of an interrupted delivery may still
-/// arrive afterwards.
-fn is_interrupted(session: &SessionHistory, from: Duration, until: Duration) -> bool {
-    let mut interrupts = session
+/// The first time of that span at which a user may have interrupted the session. The requests of an interrupted delivery
+/// may still arrive afterwards.
+fn interrupted_from(session: &SessionHistory, from: Duration, until: Duration) -> Option<Duration> {
+    let interrupts = session
         .calls
         .iter()
         .filter(|call| matches!(call.procedure.as_str(), "interruptSession" | "deleteSession"));
-    interrupts.any(|call| {
+    let is_then = |call: &&&Call| {
         let is_over = call.reply.as_ref().is_some_and(|(at, ..)| *at < from);
         call.at <= until && !is_over
-    })
+    };
+    interrupts.filter(is_then).map(|call| call.at.max(from)).min()
 }

@@ -64,8 +64,7 @@ fn of_job(session: &SessionHistory, began: Duration, requests: &[&CallbackReques
         };
         let limit = failed.by + delay + run.max_transit() + run.time_error();
         let next = requests.get(place + 1).map(|next| next.at);
-        let judged_until = next.map_or(limit, |next| next.max(limit));
-        if is_disturbed(session, began, judged_until) {
+        if is_disturbed(session, began, next.unwrap_or(limit)) {
             break;
         }
         if place + 1 >= profile.callback_attempts.get() as usize {
@@ -93,7 +92,7 @@ fn of_job(session: &SessionHistory, began: Duration, requests: &[&CallbackReques
             );
             findings.push(ORACLE.finding(&ids(["R8.30"]), at, message, text));
         }
-        if next.unwrap_or(run.end) > limit {
+        if next.unwrap_or(run.end) > limit && !is_disturbed(session, began, limit) {
             let came = next.map_or("never came".to_owned(), |at| format!("came at {}", secs(at)));
             let text = format!(
                 "{failure}, and the next one {came} instead of {} later",

@@ -190,6 +190,15 @@ fn a_fault_of_the_way_to_the_receiver_excuses_what_follows() {
     });
     writer.called_back("m1", json!({}), 200);
     assert_eq!(requests(writer), NOTHING);
+
+    let mut early = finalized();
+    early.at_once(|writer| {
+        writer.called_back("m1", json!({}), 500);
+        writer.wait(58);
+        writer.called_back("m1", json!({}), 200);
+    });
+    early.world(WorldEvent::of(&Fault::cut(&link)));
+    assert_eq!(requests(early), FOUND);
 }
 
 #[test]

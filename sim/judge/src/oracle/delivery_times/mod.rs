@@ -32,23 +32,19 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let queue = Queue::of(session);
     let findings = queue.heads(time_error).filter_map(|(queued, head_from)| {
         let head_from = head_from?;
-        let until = queued.left.map_or(session.run.end, |left| left.at + time_error);
-        let seen = attempts(session, queued, head_from)?;
         // A store that failed may keep an input waiting until the server is restarted.
-        let faults = &session.run.faults;
-        let is_judged = !faults.store_may_have_failed(queued.event.at, until)
-            && !faults.may_have_stopped_server(queued.event.at, until);
-        is_judged.then(|| {
-            let first = seen.find(|seen| first_attempt(session, &queue, queued, head_from, seen));
-            let drained_early = seen.find(|seen| too_early(session, &queue, queued, seen));
-            let repeated = seen.find(|seen| repeated(session, &warmth, queued, seen));
-            let exhausted = seen.find(|seen| exhausted(session, &warmth, queued, seen));
-            first
-                .into_iter()
-                .chain(drained_early)
-                .chain(repeated)
-                .chain(exhausted)
-        })
+        let stopped_from = session
+            .run
+            .faults
+            .server_may_have_failed_from(queued.event.at, queued.until(session));
+        let seen = attempts(session, queued, head_from, stopped_from)?;
+        let first = seen.find(|seen| first_attempt(session, &queue, queued, head_from, seen));
+        let drained_early = seen.find(|seen| too_early(session, &queue, queued, seen));
+        let repeated = seen.find(|seen| repeated(session, &warmth, queued, seen));
+        let exhausted = seen
+            .find(|seen| exhausted(session, &warmth, queued, seen))
+            .filter(|_| seen.is_whole);
+        Some([first, drained_early, repeated, exhausted].into_iter().flatten())
     });
     findings.flatten().collect()
 }
@@ -297,6 +293,22 @@ mod tests {
             !texts(restarted).contains("before the drain delay"),
             "a drain was put off"
         );
+    }
+
+    #[test]
+    fn a_fault_excuses_only_what_follows_it() {
+        let mut writer = Writer::started("m1").also_judged_by("deliveries-are-on-time");
+        writer.at_once(|writer| {
+            writer.queued("m1");
+            writer.fails_to_get_ready("KILO_SERVER_FAILED");
+        });
+        writer.wait(3);
+        writer.is_at_the_moment(|writer| writer.fails_to_get_ready("KILO_SERVER_FAILED"));
+        writer.wait(3);
+        writer.world(WorldEvent::began(Fault::crash(SERVER), Cause::Order));
+        let texts = texts(writer);
+        assert!(texts.contains("before the drain delay"), "{texts}");
+        assert!(texts.contains("the next one came"), "{texts}");
     }
 
     #[test]

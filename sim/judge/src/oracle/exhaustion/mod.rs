@@ -34,7 +34,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let time_error = session.run.time_error();
     let mut findings = Vec::new();
     for (queued, head_from) in Queue::of(session).heads(time_error) {
-        let seen = head_from.and_then(|from| attempts(session, queued, from));
+        let seen = head_from.and_then(|from| attempts(session, queued, from, None));
         let mut report = |at: Duration, (violated, text): Violation| {
             findings.push(ORACLE.finding_about(&[violated], at, queued.message, text));
         };
@@ -48,7 +48,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
             Some(end) => {
                 let violation =
                     |seen: Option<&[Attempt]>| violation(session, &warmth, queued.event, end, seen);
-                let violation = match &seen {
+                let violation = match seen.filter(|seen| seen.is_whole) {
                     Some(seen) => seen.find(|seen| violation(Some(seen))),
                     None => violation(None),
                 };

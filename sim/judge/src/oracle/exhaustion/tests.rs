@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use turnstile_events::world::WorldEvent;
+use turnstile_events::world::{Cause, WorldEvent};
 use turnstile_fault::{ConnectionEnd, Fault};
 use turnstile_profile::Profile;
 
@@ -118,6 +118,31 @@ fn a_delay_counts_from_the_failure() {
         writer.delivered("m1");
         writer.sent("m1");
         assert_eq!(writer.ended("m1"), rules, "{waited}");
+    }
+}
+
+#[test]
+fn a_fault_excuses_only_the_attempts_that_follow_it() {
+    // The delay after the first failure is two seconds, and five attempts are allowed.
+    for (delays, is_wrong) in [
+        (&[0][..], true),
+        (&[2, 4], false),
+        (&[2, 4, 8, 16, 16], true),
+    ] {
+        for is_late in [true, false] {
+            let mut writer = cold();
+            if !is_late {
+                writer.world(WorldEvent::began(Fault::crash(SERVER), Cause::Order));
+            }
+            attempt(&mut writer, delays);
+            writer.wait(5);
+            if is_late {
+                writer.world(WorldEvent::began(Fault::crash(SERVER), Cause::Order));
+            }
+            let findings = writer.findings();
+            let is_found = findings.iter().any(|finding| finding.rule == FOUND[0]);
+            assert_eq!(is_found, is_wrong && is_late, "{delays:?}, {is_late}");
+        }
     }
 }
 

@@ -11,16 +11,36 @@ use crate::parties::is_wrapper;
 impl Faults {
     /// Whether a fault may have disrupted or delayed packets between any wrapper and the server in that time.
     pub fn may_have_disrupted_wrappers(&self, from: Duration, until: Duration) -> bool {
-        self.of_wrappers()
-            .any(|disruption| disruption.overlaps(from, until))
+        self.wrappers_disrupted_from(from, until).is_some()
+    }
+
+    /// The first such time.
+    pub fn wrappers_disrupted_from(&self, from: Duration, until: Duration) -> Option<Duration> {
+        let then = self
+            .of_wrappers()
+            .filter(|disruption| disruption.overlaps(from, until));
+        then.map(|disruption| disruption.from.max(from)).min()
     }
 
     /// Whether the server's store may have failed at some time in that span. A store whose disk has failed may need a
     /// restart.
     pub fn store_may_have_failed(&self, from: Duration, until: Duration) -> bool {
+        self.store_may_have_failed_from(from, until).is_some()
+    }
+
+    /// The first such time.
+    fn store_may_have_failed_from(&self, from: Duration, until: Duration) -> Option<Duration> {
         let is_repaired = |ended: Duration| self.server_restarted_at(from) >= Some(ended);
-        let mut failures = self.disk_failures.iter();
-        failures.any(|(began, ended)| *began <= until && !ended.is_some_and(is_repaired))
+        let failures = self.disk_failures.iter();
+        let then = failures.filter(|(began, ended)| *began <= until && !ended.is_some_and(is_repaired));
+        then.map(|(began, _)| (*began).max(from)).min()
+    }
+
+    /// The first time of that span at which the server may have been down, or its store may have failed.
+    pub fn server_may_have_failed_from(&self, from: Duration, until: Duration) -> Option<Duration> {
+        let stopped = self.server_may_have_stopped_from(from, until);
+        let store = self.store_may_have_failed_from(from, until);
+        stopped.into_iter().chain(store).min()
     }
 
     /// The behaviours that a script had set for wrappers at some time in that span.

@@ -8,10 +8,18 @@ use crate::parties::SERVER;
 impl Faults {
     /// Whether the server may have been down, or its disk may have failed, in that time.
     pub fn may_have_stopped_server(&self, from: Duration, until: Duration) -> bool {
-        let fails = |(began, ended): &(Duration, Option<Duration>)| {
+        self.server_may_have_stopped_from(from, until).is_some()
+    }
+
+    /// The first such time.
+    pub(super) fn server_may_have_stopped_from(&self, from: Duration, until: Duration) -> Option<Duration> {
+        let fails = |(began, ended): &&(Duration, Option<Duration>)| {
             *began <= until && ended.is_none_or(|ended| ended >= from)
         };
-        self.server_stops().any(|stop| stop.overlaps(from, until)) || self.disk_failures.iter().any(fails)
+        let stops = self.server_stops().filter(|stop| stop.overlaps(from, until));
+        let failures = self.disk_failures.iter().filter(fails);
+        let began = stops.map(|stop| stop.from).chain(failures.map(|(began, _)| *began));
+        began.map(|began| began.max(from)).min()
     }
 
     /// Whether the server was reported as crashed and not yet as restarted at that time. A real process that is being
