@@ -6,6 +6,7 @@
 //! Only values belong here: no logic of the protocol, and no dependency on another crate of this workspace.
 
 mod duration;
+pub mod json;
 mod number;
 
 use std::num::NonZeroU32;
