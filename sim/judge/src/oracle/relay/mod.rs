@@ -44,7 +44,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
     let mut findings = kinds::check(session);
     for stream in &session.streams {
         let view = View::of(session, stream);
-        findings.extend(view.excess(&spoken));
+        findings.extend(view.excess(session, &spoken));
         if !stream.is_filtered {
             findings.extend(view.missing(session, &spoken));
         }
@@ -68,7 +68,7 @@ impl<'a> View<'a> {
 
     /// The finding about the first event that no frame explains. Frames whose content the trace does not show may
     /// explain any event.
-    fn excess(&self, spoken: &Spoken) -> Option<Finding> {
+    fn excess(&self, session: &SessionHistory, spoken: &Spoken) -> Option<Finding> {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         let mut has_catalogue = false;
         let mut unexplained = 0;
@@ -78,7 +78,7 @@ impl<'a> View<'a> {
             if is_of_server(event) || is_first_catalogue {
                 continue;
             }
-            let times = spoken.times(event.content);
+            let times = spoken.times(event.content, seen.seen_at + session.run.leeway_of_work());
             let count = counts.entry(event.content).or_default();
             *count += 1;
             if *count <= times {
@@ -123,7 +123,9 @@ impl<'a> View<'a> {
         live: &[&SeenEvent],
         (missing, later): (&WrapperFrame, &[&WrapperFrame]),
     ) -> Option<Finding> {
-        let mut unique = later.iter().filter(|sent| spoken.times(sent.content) == 1);
+        let mut unique = later
+            .iter()
+            .filter(|sent| spoken.times(sent.content, Duration::MAX) == 1);
         let seen = unique.find_map(|sent| {
             let mut live = live.iter();
             live.find(|seen| seen.event.content == sent.content)

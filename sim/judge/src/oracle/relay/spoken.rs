@@ -19,8 +19,8 @@ pub(super) struct Spoken<'a> {
     pub sockets: Vec<Socket<'a>>,
     /// The number of frames whose content the trace does not show.
     pub unread: usize,
-    /// How often each content was sent, by its number.
-    times: BTreeMap<usize, usize>,
+    /// The times at which each content was sent, by its number.
+    times: BTreeMap<usize, Vec<Duration>>,
 }
 
 /// A connection of a wrapper.
@@ -67,7 +67,7 @@ impl<'a> Spoken<'a> {
                 self.unread += 1;
                 continue;
             }
-            *self.times.entry(frame.content).or_default() += 1;
+            self.times.entry(frame.content).or_default().push(frame.at);
             if is_relayable(frame) {
                 relayable.push(frame);
             }
@@ -80,9 +80,10 @@ impl<'a> Spoken<'a> {
         });
     }
 
-    /// How often a content was sent, by its number.
-    pub fn times(&self, content: usize) -> usize {
-        self.times.get(&content).copied().unwrap_or_default()
+    /// How often a content was sent up to that time, by its number.
+    pub fn times(&self, content: usize, until: Duration) -> usize {
+        let times = self.times.get(&content).into_iter().flatten();
+        times.filter(|at| **at <= until).count()
     }
 }
 

@@ -49,6 +49,21 @@ fn every_frame_is_shown_once_in_order() {
 }
 
 #[test]
+fn a_frame_explains_only_what_is_received_after_it() {
+    for (twice_before, rules) in [(false, &FOUND[..]), (true, &NOTHING)] {
+        let mut writer = relayed(&["a"], &["a"]);
+        if twice_before {
+            sends(&mut writer, "a");
+        }
+        receives(&mut writer, OBSERVER, "a");
+        if !twice_before {
+            sends(&mut writer, "a");
+        }
+        assert_eq!(writer.ended("m1"), rules, "{twice_before}");
+    }
+}
+
+#[test]
 fn every_connected_client_receives_a_frame() {
     for (received, rules) in [(&["a", "b"][..], &NOTHING[..]), (&["b"], &FOUND)] {
         let mut writer = Writer::at_work().showing_streams();
