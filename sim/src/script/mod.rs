@@ -345,7 +345,7 @@ fn play_in_monitored(
         labels,
         mut findings,
     } = recorded;
-    let history = History::read_under(&trace, context.clone());
+    let history = History::read_under(&trace, context.clone()).with_beginnings(&trace);
     if is_cut_short {
         findings.extend(oracle::judge_unfinished(&history));
     } else {

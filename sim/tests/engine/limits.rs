@@ -6,7 +6,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use turnstile::explore::Exploration;
+use turnstile::explore::{self, Exploration};
+use turnstile::script::{self, Options, Verdict};
+use turnstile_judge::oracle::history::History;
+use turnstile_judge::oracle::judge_unfinished;
+use turnstile_judge::trace::Trace;
 
 use crate::tool::{command, scratch, stderr, stdout, turnstile};
 
@@ -164,6 +168,33 @@ fn a_server_that_loops_inside_one_poll_is_a_finding() {
     let written = fs::read(&json).expect("the report is written");
     let read: Exploration = serde_json::from_slice(&written).expect("it is a result");
     assert_eq!(read.clusters[0].rule, "server-livelock");
+}
+
+/// Where a play stops, what explains its last events may still be on its way, or in an observer's broken connection.
+#[test]
+fn a_correct_play_that_stops_at_any_time_is_not_accused() {
+    const PARTS: usize = 16;
+    for seed in 0..12 {
+        let played = script::play(
+            &explore::scenario(seed),
+            Options {
+                seed,
+                ..Options::default()
+            },
+        );
+        let Verdict { trace, context, .. } = played.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let records = trace.records();
+        for part in 1..=PARTS {
+            let mut beginning = Trace::new(trace.epoch());
+            let count = records.len() * part / PARTS;
+            records[..count]
+                .iter()
+                .for_each(|record| beginning.push(record.clone()));
+            let history = History::read_under(&beginning, context.clone());
+            let findings = judge_unfinished(&history);
+            assert_eq!(findings, [], "seed {seed}, {count} records");
+        }
+    }
 }
 
 #[test]

@@ -219,9 +219,24 @@ impl Oracle {
 
     /// All violations of its rule in a run.
     fn check(&self, history: &History, sessions: &[SessionHistory]) -> Vec<Finding> {
+        let mut findings = self.check_run(history);
+        findings.extend(sessions.iter().flat_map(|session| self.check_session(session)));
+        findings
+    }
+
+    /// Those of a rule that concerns the run as a whole.
+    fn check_run(&self, history: &History) -> Vec<Finding> {
         match self.check {
             Check::Run(check) => check(history),
-            Check::Sessions(check) => sessions.iter().flat_map(check).collect(),
+            Check::Sessions(_) => Vec::new(),
+        }
+    }
+
+    /// Those of a rule that concerns each session alone.
+    fn check_session(&self, session: &SessionHistory) -> Vec<Finding> {
+        match self.check {
+            Check::Run(_) => Vec::new(),
+            Check::Sessions(check) => check(session),
         }
     }
 }
@@ -291,14 +306,38 @@ pub fn named(name: &str) -> Option<&'static Oracle> {
     ORACLES.iter().find(|oracle| oracle.name == name)
 }
 
-/// All violations of the rules in a run, in order of time.
+/// All violations of the rules in a run, in order of time. A session that was removed is judged up to its removal if the
+/// history has its beginning ([`History::with_beginnings`]).
 pub fn judge(history: &History) -> Vec<Finding> {
     judge_by(history, |_| true)
 }
 
 /// As [`judge`], for a run that ended before everything had its time: only by rules that hold at every moment.
 pub fn judge_unfinished(history: &History) -> Vec<Finding> {
-    judge_with(history, |oracle| oracle.moment == Moment::Always)
+    let until = history.end.saturating_sub(history.max_order_time());
+    let of_run = always().flat_map(|oracle| oracle.check_run(history));
+    let of_run = of_run.filter(|finding| finding.at < until);
+    let of_sessions = history
+        .sessions()
+        .into_iter()
+        .flat_map(|session| in_beginning(&session, |_| true));
+    let mut findings: Vec<Finding> = of_run.chain(of_sessions).collect();
+    findings.sort_by_key(|finding| finding.at);
+    findings
+}
+
+/// The oracles of rules that hold at every moment.
+fn always() -> impl Iterator<Item = &'static Oracle> {
+    ORACLES.iter().filter(|oracle| oracle.moment == Moment::Always)
+}
+
+/// The violations in a session that goes on after the history. What explains the last events may not have arrived.
+fn in_beginning(session: &SessionHistory, is_judged: impl Fn(&Oracle) -> bool) -> Vec<Finding> {
+    let run = session.run;
+    let until = run.watched_until(session.id).saturating_sub(run.max_order_time());
+    let judged = always().filter(|oracle| is_judged(oracle));
+    let found = judged.flat_map(|oracle| oracle.check_session(session));
+    found.filter(|finding| finding.at < until).collect()
 }
 
 /// The violations of the rules whose oracles have a name for which `is_judged`, in order of time.
@@ -313,6 +352,13 @@ fn judge_with(history: &History, is_judged: impl Fn(&Oracle) -> bool) -> Vec<Fin
         .filter(|oracle| is_judged(oracle))
         .flat_map(|oracle| oracle.check(history, &sessions))
         .collect();
+    for session in history.beginnings() {
+        for finding in in_beginning(&session, &is_judged) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
     findings.sort_by_key(|finding| finding.at);
     findings
 }

@@ -237,7 +237,10 @@ impl<'a> Search<'a> {
 
     /// Whether a window of the text is the end of a token. Most windows differ from all in their last byte.
     fn is_token_end(&self, window: &[u8]) -> bool {
-        window.last().is_some_and(|byte| self.last_bytes[usize::from(*byte)]) && self.token_ends.contains(window)
+        window
+            .last()
+            .is_some_and(|byte| self.last_bytes[usize::from(*byte)])
+            && self.token_ends.contains(window)
     }
 }
 

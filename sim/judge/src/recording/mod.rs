@@ -81,7 +81,7 @@ impl Recording {
 
     /// Judges it by all oracles whose records it has.
     pub fn judge(&self) -> Judgement {
-        let history = History::read_under(&self.trace, self.header.context());
+        let history = History::read_under(&self.trace, self.header.context()).with_beginnings(&self.trace);
         let unknown: Vec<Unknown> = ORACLES
             .iter()
             .filter_map(|oracle| self.unknown(oracle.name))

@@ -124,11 +124,7 @@ fn a_delay_counts_from_the_failure() {
 #[test]
 fn a_fault_excuses_only_the_attempts_that_follow_it() {
     // The delay after the first failure is two seconds, and five attempts are allowed.
-    for (delays, is_wrong) in [
-        (&[0][..], true),
-        (&[2, 4], false),
-        (&[2, 4, 8, 16, 16], true),
-    ] {
+    for (delays, is_wrong) in [(&[0][..], true), (&[2, 4], false), (&[2, 4, 8, 16, 16], true)] {
         for is_late in [true, false] {
             let mut writer = cold();
             if !is_late {

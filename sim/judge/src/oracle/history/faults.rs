@@ -103,6 +103,18 @@ impl Faults {
         self.in_span(party, from, until).next().is_some()
     }
 
+    /// The first time from `since` on at which a fault may have disrupted or delayed packets between `party` and the server.
+    pub fn disrupted_from(&self, party: &str, since: Duration) -> Option<Duration> {
+        let later = self.in_span(party, since, Duration::MAX);
+        later.map(|disruption| disruption.from.max(since)).min()
+    }
+
+    /// The time since which a fault may have disrupted or delayed packets between `party` and the server, if one may at `time`.
+    pub fn disrupted_since(&self, party: &str, time: Duration) -> Option<Duration> {
+        let then = self.in_span(party, time, time);
+        then.map(|disruption| disruption.from).min()
+    }
+
     fn in_span(&self, party: &str, from: Duration, until: Duration) -> impl Iterator<Item = &Disruption> {
         let is_in_span =
             move |disruption: &&Disruption| disruption.affects(party) && disruption.overlaps(from, until);

@@ -19,6 +19,7 @@
 //!
 //! This module sorts observations; it judges nothing.
 
+mod beginnings;
 mod callback;
 mod content;
 mod data;
@@ -118,6 +119,8 @@ impl RunContext {
 pub struct History {
     /// The properties of the run that the trace does not show.
     pub context: RunContext,
+    /// For each session that was removed before its log was read, the history up to then; see [`Self::with_beginnings`].
+    beginnings: BTreeMap<Arc<str>, History>,
     /// Requests of clients to the server, in order of sending.
     pub calls: Vec<Call>,
     /// Streams, in order of opening.
@@ -350,7 +353,7 @@ impl History {
     pub fn read_under(trace: &Trace, context: RunContext) -> Self {
         Self {
             context,
-            ..reader::read(trace)
+            ..reader::read(trace.epoch(), trace.records())
         }
     }
 
@@ -396,6 +399,13 @@ impl History {
             .keys()
             .map(|id| SessionHistory::of(self, id))
             .collect()
+    }
+
+    /// The beginnings of sessions that were removed before their logs were read.
+    pub(super) fn beginnings(&self) -> impl Iterator<Item = SessionHistory<'_>> {
+        let beginnings = self.beginnings.iter();
+        let known = beginnings.filter(|(id, beginning)| beginning.sessions.contains_key(*id));
+        known.map(|(id, beginning)| SessionHistory::of(beginning, id))
     }
 
     /// Acknowledged messages, with the time of the first acknowledgement.

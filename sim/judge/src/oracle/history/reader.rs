@@ -24,26 +24,26 @@ use super::{
     UnreadableFrame, WrapperFrame,
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER};
-use crate::trace::{Trace, What};
+use crate::trace::{Record, What};
 
 /// The name of the event that ends a replay.
 pub const CONNECTED: &str = "connected";
 
-/// Reads a trace.
-pub(super) fn read(trace: &Trace) -> History {
+/// Reads the records of a trace, or the first of them.
+pub(super) fn read(epoch: Timestamp, records: &[Record]) -> History {
     let mut reader = Reader {
         history: History {
-            epoch: trace.epoch(),
+            epoch,
             ..History::default()
         },
         sockets: BTreeMap::new(),
         exchanges: BTreeMap::new(),
         readings: BTreeMap::new(),
-        has_set_clock: trace.records().iter().any(|record| is_clock(&record.what)),
+        has_set_clock: records.iter().any(|record| is_clock(&record.what)),
         times: BTreeMap::new(),
         contents: Contents::default(),
     };
-    for record in trace.records() {
+    for record in records {
         reader.history.end = record.at;
         match &record.what {
             What::Observation(observation) => reader.take(record.at, &record.party, observation),

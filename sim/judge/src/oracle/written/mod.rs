@@ -414,7 +414,7 @@ impl Writer {
             timing_tolerance: self.tolerance.unwrap_or_default(),
             ..RunContext::default()
         };
-        let mut findings = judge(&History::read_under(&self.trace, context));
+        let mut findings = judge(&History::read_under(&self.trace, context).with_beginnings(&self.trace));
         let is_ignored = |rule: &str| JUDGES_OF_FORM.contains(&rule) || self.withheld.contains(&rule);
         findings.retain(|finding| !is_ignored(&finding.rule));
         findings

@@ -18,7 +18,9 @@ impl Faults {
         };
         let stops = self.server_stops().filter(|stop| stop.overlaps(from, until));
         let failures = self.disk_failures.iter().filter(fails);
-        let began = stops.map(|stop| stop.from).chain(failures.map(|(began, _)| *began));
+        let began = stops
+            .map(|stop| stop.from)
+            .chain(failures.map(|(began, _)| *began));
         began.map(|began| began.max(from)).min()
     }
 
