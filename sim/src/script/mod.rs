@@ -345,10 +345,11 @@ fn play_in_monitored(
         labels,
         mut findings,
     } = recorded;
-    let history = History::read_under(&trace, context.clone()).with_beginnings(&trace);
+    let history = History::read_under(&trace, context.clone());
     if is_cut_short {
         findings.extend(oracle::judge_unfinished(&history));
     } else {
+        let history = history.with_beginnings(&trace);
         let names = expectations::Names {
             messages: &messages,
             session: session.as_deref(),

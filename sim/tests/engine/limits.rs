@@ -187,12 +187,11 @@ fn a_correct_play_that_stops_at_any_time_is_not_accused() {
         for part in 1..=PARTS {
             let mut beginning = Trace::new(trace.epoch());
             let count = records.len() * part / PARTS;
-            records[..count]
-                .iter()
-                .for_each(|record| beginning.push(record.clone()));
+            for record in &records[..count] {
+                beginning.push(record.clone());
+            }
             let history = History::read_under(&beginning, context.clone());
-            let findings = judge_unfinished(&history);
-            assert_eq!(findings, [], "seed {seed}, {count} records");
+            assert_eq!(judge_unfinished(&history), [], "seed {seed}, {count} records");
         }
     }
 }

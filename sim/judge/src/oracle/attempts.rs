@@ -177,8 +177,8 @@ struct Request<'a> {
 }
 
 /// The attempts to deliver a message that reached the wrapper from the time at which it was the head of the queue until it
-/// left the queue, but at most up to `limit`, and to the first time at which a fault may have hidden one or cut one short;
-/// `None` if one may have done that from the beginning.
+/// left the queue, or to `limit` if that is earlier, or to the first time at which a fault or a user may have hidden one or cut
+/// one short; `None` if that was so from the beginning, or if the loss of a run may have cut one short.
 pub(super) fn attempts<'a>(
     session: &SessionHistory<'a>,
     queued: &Queued<'a>,
@@ -187,19 +187,19 @@ pub(super) fn attempts<'a>(
 ) -> Option<Attempts<'a>> {
     let until = queued.until(session);
     let transit = session.run.max_transit();
-    let disturbed_from = head_from.saturating_sub(transit);
+    let looked_from = head_from.saturating_sub(transit);
     if loses_run(session, head_from, until) {
         return None;
     }
-    let disturbed = [
-        limit.filter(|limit| *limit <= until),
-        session.run.faults.wrappers_disrupted_from(disturbed_from, until),
-        interrupted_from(session, disturbed_from, until),
+    let disturbed_at = [
+        limit,
+        session.run.faults.wrappers_disrupted_from(looked_from, until),
+        interrupted_from(session, looked_from, until),
     ];
-    let disturbed = disturbed.into_iter().flatten().min();
+    let disturbed_at = disturbed_at.into_iter().flatten().min();
     // What was sent shortly before may not have arrived.
-    let until = disturbed.map_or(until, |at| at.saturating_sub(transit));
-    if until <= disturbed_from {
+    let until = disturbed_at.map_or(until, |at| at.saturating_sub(transit));
+    if until <= looked_from {
         return None;
     }
     // Before this time the message before it was the head.
@@ -257,7 +257,7 @@ pub(super) fn attempts<'a>(
     }
     mark_cut_short(session, &mut attempts);
     Some(Attempts {
-        is_whole: disturbed.is_none(),
+        is_whole: disturbed_at.is_none(),
         is_first_open: attempts
             .first()
             .is_some_and(|first| first.from < head_from && !first.has_turn),

@@ -312,7 +312,8 @@ pub fn judge(history: &History) -> Vec<Finding> {
     judge_by(history, |_| true)
 }
 
-/// As [`judge`], for a run that ended before everything had its time: only by rules that hold at every moment.
+/// As [`judge`], for a run that ended before everything had its time: only by rules that hold at every moment, and without
+/// findings about what may be explained by something that was still on its way to the observer.
 pub fn judge_unfinished(history: &History) -> Vec<Finding> {
     let until = history.end.saturating_sub(history.max_order_time());
     let of_run = always().flat_map(|oracle| oracle.check_run(history));

@@ -92,7 +92,7 @@ fn of_job(session: &SessionHistory, began: Duration, requests: &[&CallbackReques
             );
             findings.push(ORACLE.finding(&ids(["R8.30"]), at, message, text));
         }
-        if next.unwrap_or(run.end) > limit && !is_disturbed(session, began, limit) {
+        if next.unwrap_or(run.end) > limit {
             let came = next.map_or("never came".to_owned(), |at| format!("came at {}", secs(at)));
             let text = format!(
                 "{failure}, and the next one {came} instead of {} later",

@@ -1,8 +1,8 @@
 //! The head of the queue is delivered when the protocol says (protocol §4): `DRAIN_DELAY` after it was admitted or after
 //! the delivery before it, and again after the delay that follows a failure.
 //!
-//! A message is judged only if no fault may have hidden or delayed an attempt, and no user may have interrupted one. Other
-//! waits are judged by `queue_moves`, with a larger tolerance.
+//! A message is judged up to the first time at which a fault may have hidden or delayed an attempt, or a user may have
+//! interrupted one. Other waits are judged by `queue_moves`, with a larger tolerance.
 
 use std::time::Duration;
 
@@ -42,8 +42,9 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
         let drained_early = seen.find(|seen| too_early(session, &queue, queued, seen));
         let repeated = seen.find(|seen| repeated(session, &warmth, queued, seen));
         let exhausted = seen
-            .find(|seen| exhausted(session, &warmth, queued, seen))
-            .filter(|_| seen.is_whole);
+            .is_whole
+            .then(|| seen.find(|seen| exhausted(session, &warmth, queued, seen)))
+            .flatten();
         Some([first, drained_early, repeated, exhausted].into_iter().flatten())
     });
     findings.flatten().collect()

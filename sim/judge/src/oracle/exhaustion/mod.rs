@@ -1,8 +1,8 @@
 //! A message has as many delivery attempts as its session has delays, and one more, and each delay passes from a failure
 //! to the next attempt (protocol §4). A session that has had a ready workspace has other delays than one that never had.
 //!
-//! The end of an exhausted message states the number of attempts. Attempts that reached the wrapper are counted as well,
-//! unless a fault may have hidden one.
+//! The end of an exhausted message states the number of attempts. Attempts that reached the wrapper are counted as well: up to
+//! the first time at which a fault may have hidden one, they are not too many; without such a fault they are as many as stated.
 
 pub(super) mod warmth;
 

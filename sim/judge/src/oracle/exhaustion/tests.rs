@@ -127,13 +127,15 @@ fn a_fault_excuses_only_the_attempts_that_follow_it() {
     for (delays, is_wrong) in [(&[0][..], true), (&[2, 4], false), (&[2, 4, 8, 16, 16], true)] {
         for is_late in [true, false] {
             let mut writer = cold();
-            if !is_late {
-                writer.world(WorldEvent::began(Fault::crash(SERVER), Cause::Order));
-            }
-            attempt(&mut writer, delays);
-            writer.wait(5);
+            let crash = WorldEvent::began(Fault::crash(SERVER), Cause::Order);
             if is_late {
-                writer.world(WorldEvent::began(Fault::crash(SERVER), Cause::Order));
+                attempt(&mut writer, delays);
+                writer.wait(5);
+                writer.world(crash);
+            } else {
+                writer.world(crash);
+                attempt(&mut writer, delays);
+                writer.wait(5);
             }
             let findings = writer.findings();
             let is_found = findings.iter().any(|finding| finding.rule == FOUND[0]);

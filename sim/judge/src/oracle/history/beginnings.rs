@@ -18,7 +18,7 @@ impl History {
         let unread = unread.filter(|(_, notes)| matches!(notes.log, Some(Err(LogUnread))));
         let records = trace.records();
         let beginnings = unread.filter_map(|(id, _)| {
-            let until = self.removed_from(id)?;
+            let until = self.seen_until(id)?;
             let count = records.partition_point(|record| record.at < until);
             let beginning = Self {
                 context: self.context.clone(),
@@ -34,7 +34,7 @@ impl History {
     /// The time until which the observer certainly received what its stream has of a session that goes on: until the end of
     /// the history, or of the stream, or the beginning of a fault that may still disrupt it.
     pub(in crate::oracle) fn watched_until(&self, session: &str) -> Duration {
-        let mut streams = self.streams_of_observer(session);
+        let mut streams = self.whole_streams_of_observer(session);
         let closed_at = streams.next_back().and_then(|stream| stream.closed_at);
         let disrupted_from = self.faults.disrupted_since(OBSERVER, self.end);
         let ends = closed_at.into_iter().chain(disrupted_from);
@@ -42,16 +42,16 @@ impl History {
     }
 
     /// The streams with which the observer received all events of a session from the first one on.
-    fn streams_of_observer(&self, session: &str) -> impl DoubleEndedIterator<Item = &Stream> {
+    fn whole_streams_of_observer(&self, session: &str) -> impl DoubleEndedIterator<Item = &Stream> {
         self.streams.iter().filter(move |stream| {
             stream.party == OBSERVER && *stream.session == *session && stream.from == StreamStart::After(0)
         })
     }
 
-    /// The time from which the observer may not have received an event of a session that was removed: the first request to
+    /// The time until which the observer certainly received all events of a session that was removed: the first request to
     /// remove it, or the end of the observer's first stream, or a fault that may have disrupted it.
-    fn removed_from(&self, session: &str) -> Option<Duration> {
-        let stream = self.streams_of_observer(session).next()?;
+    fn seen_until(&self, session: &str) -> Option<Duration> {
+        let stream = self.whole_streams_of_observer(session).next()?;
         let removals = self.calls.iter().filter(|call| {
             call.procedure == "deleteSession" && call.session() == Some(session) && !call.is_refused()
         });

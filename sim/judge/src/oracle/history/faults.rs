@@ -69,13 +69,7 @@ impl Faults {
     /// The earliest time at which a connection that `party` had with the server at `since` may have died; the maximum if
     /// no fault may have ended it.
     pub fn broken_from(&self, party: &str, since: Duration) -> Duration {
-        let later = self
-            .fatal(party)
-            .filter(|disruption| !disruption.is_over_at(since));
-        later
-            .map(|disruption| disruption.from.max(since))
-            .min()
-            .unwrap_or(Duration::MAX)
+        first_from(self.fatal(party), since, Duration::MAX).unwrap_or(Duration::MAX)
     }
 
     /// The time until which the server certainly had a connection with `party`, judged at `time`. `opened_at` and
@@ -105,8 +99,11 @@ impl Faults {
 
     /// The first time from `since` on at which a fault may have disrupted or delayed packets between `party` and the server.
     pub fn disrupted_from(&self, party: &str, since: Duration) -> Option<Duration> {
-        let later = self.in_span(party, since, Duration::MAX);
-        later.map(|disruption| disruption.from.max(since)).min()
+        let of_party = self
+            .disruptions
+            .iter()
+            .filter(|disruption| disruption.affects(party));
+        first_from(of_party, since, Duration::MAX)
     }
 
     /// The time since which a fault may have disrupted or delayed packets between `party` and the server, if one may at `time`.
@@ -325,6 +322,16 @@ impl Disruption {
     fn is_over_at(&self, time: Duration) -> bool {
         self.until.is_some_and(|until| until < time)
     }
+}
+
+/// The first time of a span at which one of the disruptions lasts.
+fn first_from<'a>(
+    disruptions: impl Iterator<Item = &'a Disruption>,
+    from: Duration,
+    until: Duration,
+) -> Option<Duration> {
+    let then = disruptions.filter(|disruption| disruption.overlaps(from, until));
+    then.map(|disruption| disruption.from.max(from)).min()
 }
 
 /// The directions that a fault of a link affects.

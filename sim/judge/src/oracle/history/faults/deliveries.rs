@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use turnstile_fault::WrapperBehaviour;
 
-use super::{Disruption, Faults};
+use super::{Disruption, Faults, first_from};
 use crate::parties::is_wrapper;
 
 impl Faults {
@@ -16,10 +16,7 @@ impl Faults {
 
     /// The first such time.
     pub fn wrappers_disrupted_from(&self, from: Duration, until: Duration) -> Option<Duration> {
-        let then = self
-            .of_wrappers()
-            .filter(|disruption| disruption.overlaps(from, until));
-        then.map(|disruption| disruption.from.max(from)).min()
+        first_from(self.of_wrappers(), from, until)
     }
 
     /// Whether the server's store may have failed at some time in that span. A store whose disk has failed may need a
@@ -29,18 +26,11 @@ impl Faults {
     }
 
     /// The first such time.
-    fn store_may_have_failed_from(&self, from: Duration, until: Duration) -> Option<Duration> {
+    pub(super) fn store_may_have_failed_from(&self, from: Duration, until: Duration) -> Option<Duration> {
         let is_repaired = |ended: Duration| self.server_restarted_at(from) >= Some(ended);
         let failures = self.disk_failures.iter();
         let then = failures.filter(|(began, ended)| *began <= until && !ended.is_some_and(is_repaired));
         then.map(|(began, _)| (*began).max(from)).min()
-    }
-
-    /// The first time of that span at which the server may have been down, or its store may have failed.
-    pub fn server_may_have_failed_from(&self, from: Duration, until: Duration) -> Option<Duration> {
-        let stopped = self.server_may_have_stopped_from(from, until);
-        let store = self.store_may_have_failed_from(from, until);
-        stopped.into_iter().chain(store).min()
     }
 
     /// The behaviours that a script had set for wrappers at some time in that span.

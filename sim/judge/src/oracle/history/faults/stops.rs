@@ -2,26 +2,23 @@
 
 use std::time::Duration;
 
-use super::{Disruption, Faults, Location};
+use super::{Disruption, Faults, Location, first_from};
 use crate::parties::SERVER;
 
 impl Faults {
     /// Whether the server may have been down, or its disk may have failed, in that time.
     pub fn may_have_stopped_server(&self, from: Duration, until: Duration) -> bool {
-        self.server_may_have_stopped_from(from, until).is_some()
-    }
-
-    /// The first such time.
-    pub(super) fn server_may_have_stopped_from(&self, from: Duration, until: Duration) -> Option<Duration> {
-        let fails = |(began, ended): &&(Duration, Option<Duration>)| {
+        let fails = |(began, ended): &(Duration, Option<Duration>)| {
             *began <= until && ended.is_none_or(|ended| ended >= from)
         };
-        let stops = self.server_stops().filter(|stop| stop.overlaps(from, until));
-        let failures = self.disk_failures.iter().filter(fails);
-        let began = stops
-            .map(|stop| stop.from)
-            .chain(failures.map(|(began, _)| *began));
-        began.map(|began| began.max(from)).min()
+        self.server_stops().any(|stop| stop.overlaps(from, until)) || self.disk_failures.iter().any(fails)
+    }
+
+    /// The first time of that span at which the server may have been down, or its store may have failed.
+    pub fn server_may_have_failed_from(&self, from: Duration, until: Duration) -> Option<Duration> {
+        let stopped = first_from(self.server_stops(), from, until);
+        let store = self.store_may_have_failed_from(from, until);
+        stopped.into_iter().chain(store).min()
     }
 
     /// Whether the server was reported as crashed and not yet as restarted at that time. A real process that is being
