@@ -1,8 +1,8 @@
 //! JSON values as text, and text as JSON values.
 //!
-//! Generic code of serde_json is compiled in the first crate that uses it, and crates above that are not optimised use that
-//! code too. Almost all crates stand above this one, which is small and optimised in every build. So the code for what all of
-//! them read and write is compiled here: it makes a play in a debug build a fifth cheaper.
+//! Nobody needs to call these functions. They have the compiler translate what is generic in serde_json with this crate, which
+//! is small and optimised in every build. Crates that are not optimised take such code from a crate below them, also where they
+//! call serde_json themselves, and almost all stand above this one. A play in a debug build is a fifth cheaper with it.
 
 use serde_json::{Result, Value};
 

@@ -3,7 +3,8 @@
 //! A server works with a [`Profile`], and the oracles judge it by the same one. The default has the protocol's
 //! values. In a file a duration is text such as `"2s"` or `"1h 30m"`, and an absent field has its default.
 //!
-//! Only values belong here: no logic of the protocol, and no dependency on another crate of this workspace.
+//! Only values belong here: no logic of the protocol, and no dependency on another crate of this workspace. [`json`] is here
+//! because almost all crates stand above this one.
 
 mod duration;
 pub mod json;
