@@ -207,10 +207,13 @@ impl SharedNetwork {
     /// Closes the listeners for which a party that has crashed did not ask: the system would accept connections that nobody
     /// serves. Its ports stay reserved.
     pub(super) fn stop_listening(&self, party: &str) {
-        let is_own = |authority: &str| split(authority).is_ok_and(|(name, _)| *name == *party);
-        self.directory()
-            .reserved
-            .retain(|authority, _| !is_own(authority));
+        self.directory().reserved.retain(|authority, listener| {
+            let is_own = split(authority).is_ok_and(|(name, _)| *name == *party);
+            if is_own {
+                port::stop_listening(listener);
+            }
+            !is_own
+        });
     }
 
     /// The listener of a party that starts.
@@ -421,6 +424,12 @@ impl Listener for HostListener {
 
     fn authority(&self) -> String {
         self.authority.clone()
+    }
+}
+
+impl Drop for HostListener {
+    fn drop(&mut self) {
+        port::stop_listening(&self.listener);
     }
 }
 

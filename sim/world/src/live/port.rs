@@ -1,7 +1,8 @@
 //! Ports that stay reserved while nothing listens on them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 
 use tokio::net::TcpSocket;
 
@@ -22,9 +23,18 @@ pub(super) fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(placeholder)
 }
 
+/// Makes a listener refuse connections from now on. Dropping it is not enough: a process that this one is just starting has a
+/// copy until it runs its own program, and the system accepts connections for the copy.
+pub(super) fn stop_listening(listener: &impl AsFd) {
+    if let Ok(copy) = listener.as_fd().try_clone_to_owned() {
+        // An error says that it did not listen any more.
+        let _ = TcpStream::from(copy).shutdown(Shutdown::Both);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
 
@@ -35,10 +45,23 @@ mod tests {
         for _ in 0..2 {
             let server = TcpListener::bind(address).expect("the server listens");
             TcpStream::connect(address).expect("it accepts connections");
+            stop_listening(&server);
             drop(server);
             TcpStream::connect(address).expect_err("nothing listens");
             let other = TcpSocket::new_v4().expect("there are sockets");
             other.bind(address).expect_err("the port is in use");
         }
+    }
+
+    #[test]
+    fn a_listener_that_stops_refuses_connections_although_a_process_has_a_copy_of_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let _copy = listener.try_clone().expect("it can be copied");
+        TcpStream::connect(address).expect("it accepts connections");
+        stop_listening(&listener);
+        drop(listener);
+        let refused = TcpStream::connect(address).expect_err("nothing listens");
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 }
