@@ -90,8 +90,15 @@ impl Player<'_> {
         }
     }
 
-    /// Heals all faults after a failed step, without waiting for what is pending.
+    /// Heals all faults after a failed step, without waiting for what is pending. Before, what was on its way at the failure
+    /// arrives, so that the play can be judged up to then.
     pub fn end_early(&mut self) -> Result<(), HarnessError> {
+        let context = self.stage.context();
+        let history = self
+            .stage
+            .recorder
+            .read(|trace| History::read_under(trace, context));
+        self.run_for(history.max_order_time())?;
         self.note(0, LEFT_ALONE);
         self.heal_all()?;
         self.inspection_start = self.stage.recorder.read(|trace| trace.records().len());

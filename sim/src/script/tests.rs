@@ -236,3 +236,25 @@ fn a_disk_is_well_again_when_its_last_fault_was_to_end_and_a_server_that_died_of
     );
     assert_eq!(findings_of(&verdict), "");
 }
+
+#[test]
+#[cfg(feature = "selftest")]
+fn a_play_that_ends_at_a_failure_is_judged_up_to_the_failure() {
+    let text = "scenario: t\nabout: a\nseam: turn\nsteps:\n\
+                - start: { as: first, say: idle }\n\
+                - await: { message: first, is: completed }\n\
+                - interrupt: { reply: { status: 418 } }\n";
+    let scenario = Scenario::parse(text, Path::new("t.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let options = Options {
+        subject: turnstile_mutants::Rule::InterruptSaysWhat.into(),
+        ends_at_failure: true,
+        ..Options::default()
+    };
+    let verdict = play(&scenario, options).unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        verdict.violates("replies-have-their-shape"),
+        "{}",
+        findings_of(&verdict)
+    );
+    assert!(verdict.violates("step at line 7"), "{}", findings_of(&verdict));
+}

@@ -188,13 +188,11 @@ pub(super) fn attempts<'a>(
     let until = queued.until(session);
     let transit = session.run.max_transit();
     let looked_from = head_from.saturating_sub(transit);
-    if loses_run(session, head_from, until) {
-        return None;
-    }
     let disturbed_at = [
         limit,
         session.run.faults.wrappers_disrupted_from(looked_from, until),
         interrupted_from(session, looked_from, until),
+        run_lost_from(session, head_from, until),
     ];
     let disturbed_at = disturbed_at.into_iter().flatten().min();
     // What was sent shortly before may not have arrived.
@@ -349,10 +347,14 @@ fn mark_cut_short(session: &SessionHistory, attempts: &mut [Attempt]) {
     }
 }
 
-/// Whether the loss of a run ended messages in that time.
-fn loses_run(session: &SessionHistory, from: Duration, until: Duration) -> bool {
-    let mut ends = session.ends.iter();
-    ends.any(|end| end.data["completionSource"] == "wrapper_failure" && (from..=until).contains(&end.at))
+/// The first time of that span at which the loss of a run ended messages.
+fn run_lost_from(session: &SessionHistory, from: Duration, until: Duration) -> Option<Duration> {
+    let lost = session
+        .ends
+        .iter()
+        .filter(|end| end.data["completionSource"] == "wrapper_failure");
+    let then = lost.map(|end| end.at).filter(|at| (from..=until).contains(at));
+    then.min().map(|at| at.saturating_sub(session.run.time_error()))
 }
 
 /// The first time of that span at which a user may have interrupted the session. The requests of an interrupted delivery

@@ -318,10 +318,10 @@ pub fn judge_unfinished(history: &History) -> Vec<Finding> {
     let until = history.end.saturating_sub(history.max_order_time());
     let of_run = always().flat_map(|oracle| oracle.check_run(history));
     let of_run = of_run.filter(|finding| finding.at < until);
-    let of_sessions = history
-        .sessions()
-        .into_iter()
-        .flat_map(|session| in_beginning(&session, |_| true));
+    let of_sessions = history.sessions().into_iter().flat_map(|session| {
+        let until = history.seen_until(session.id, history.end);
+        in_beginning(&session, until.unwrap_or_default(), |_| true)
+    });
     let mut findings: Vec<Finding> = of_run.chain(of_sessions).collect();
     findings.sort_by_key(|finding| finding.at);
     findings
@@ -332,10 +332,14 @@ fn always() -> impl Iterator<Item = &'static Oracle> {
     ORACLES.iter().filter(|oracle| oracle.moment == Moment::Always)
 }
 
-/// The violations in a session that goes on after the history. What explains the last events may not have arrived.
-fn in_beginning(session: &SessionHistory, is_judged: impl Fn(&Oracle) -> bool) -> Vec<Finding> {
-    let run = session.run;
-    let until = run.watched_until(session.id).saturating_sub(run.max_order_time());
+/// The violations in a session that the observer saw up to that time, and that goes on. What explains the last events may not
+/// have arrived.
+fn in_beginning(
+    session: &SessionHistory,
+    seen_until: Duration,
+    is_judged: impl Fn(&Oracle) -> bool,
+) -> Vec<Finding> {
+    let until = seen_until.saturating_sub(session.run.max_order_time());
     let judged = always().filter(|oracle| is_judged(oracle));
     let found = judged.flat_map(|oracle| oracle.check_session(session));
     found.filter(|finding| finding.at < until).collect()
@@ -353,13 +357,13 @@ fn judge_with(history: &History, is_judged: impl Fn(&Oracle) -> bool) -> Vec<Fin
         .filter(|oracle| is_judged(oracle))
         .flat_map(|oracle| oracle.check(history, &sessions))
         .collect();
-    for session in history.beginnings() {
-        for finding in in_beginning(&session, &is_judged) {
+    history.for_each_beginning(|session| {
+        for finding in in_beginning(session, session.run.end, &is_judged) {
             if !findings.contains(&finding) {
                 findings.push(finding);
             }
         }
-    }
+    });
     findings.sort_by_key(|finding| finding.at);
     findings
 }

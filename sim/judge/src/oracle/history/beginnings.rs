@@ -1,96 +1,162 @@
-//! What the observer saw of sessions that were removed before the harness read their logs.
+//! Up to when the observer certainly saw all of a session, and the beginnings of sessions that were removed before the harness
+//! read their logs.
 //!
 //! The log of a removed session cannot be read. But until the removal the observer received every event, so the beginning of
 //! the session can be judged like a run that ended then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{History, LogUnread, Stream, StreamStart, reader};
+use jiff::Timestamp;
+
+use super::{History, LogUnread, SessionHistory, Stream, StreamStart, reader};
 use crate::parties::OBSERVER;
-use crate::trace::Trace;
+use crate::trace::{Record, Trace};
+
+/// The beginnings of sessions that were removed before the harness read their logs.
+#[derive(Debug)]
+pub(super) struct Beginnings {
+    epoch: Timestamp,
+    /// The records up to the last of their ends.
+    records: Vec<Record>,
+    /// Each session, with the end of its beginning.
+    ends: Vec<(Arc<str>, Duration)>,
+}
 
 impl History {
-    /// Reads the trace of this history once more for each session whose log the harness did not receive: up to the time until
-    /// which the observer certainly received all of its events.
+    /// Remembers of this history's trace what each session needs whose log the harness did not receive: the records up to the
+    /// time until which the observer certainly saw all of it.
     #[must_use]
     pub fn with_beginnings(mut self, trace: &Trace) -> Self {
         let unread = self.sessions.iter();
         let unread = unread.filter(|(_, notes)| matches!(notes.log, Some(Err(LogUnread))));
-        let records = trace.records();
-        let beginnings = unread.filter_map(|(id, _)| {
-            let until = self.seen_until(id)?;
-            let count = records.partition_point(|record| record.at < until);
-            let beginning = Self {
-                context: self.context.clone(),
-                end: until,
-                ..reader::read(trace.epoch(), &records[..count])
-            };
-            Some((id.clone(), beginning))
+        let ends =
+            unread.filter_map(|(id, _)| Some((Arc::clone(id), self.seen_until(id, self.removed_at(id))?)));
+        let ends: Vec<(Arc<str>, Duration)> = ends.collect();
+        self.beginnings = ends.iter().map(|(_, end)| *end).max().map(|last| {
+            let records = up_to(trace.records(), last).to_vec();
+            let epoch = trace.epoch();
+            Box::new(Beginnings { epoch, records, ends })
         });
-        self.beginnings = beginnings.collect();
         self
     }
 
-    /// The time until which the observer certainly received what its stream has of a session that goes on: until the end of
-    /// the history, or of the stream, or the beginning of a fault that may still disrupt it.
-    pub(in crate::oracle) fn watched_until(&self, session: &str) -> Duration {
-        let mut streams = self.whole_streams_of_observer(session);
-        let closed_at = streams.next_back().and_then(|stream| stream.closed_at);
-        let disrupted_from = self.faults.disrupted_since(OBSERVER, self.end);
-        let ends = closed_at.into_iter().chain(disrupted_from);
-        ends.min().unwrap_or(self.end)
+    /// Judges the beginning of each session that was removed before its log was read. `judge` receives one after the other,
+    /// so that only one is in memory.
+    pub(in crate::oracle) fn for_each_beginning(&self, mut judge: impl FnMut(&SessionHistory)) {
+        let Some(beginnings) = &self.beginnings else {
+            return;
+        };
+        for (id, end) in &beginnings.ends {
+            let beginning = Self {
+                context: self.context.clone(),
+                // A machine reports that it was late when the time is over.
+                stalls: self.stalls.clone(),
+                end: *end,
+                ..reader::read(beginnings.epoch, up_to(&beginnings.records, *end))
+            };
+            if beginning.sessions.contains_key(id) {
+                judge(&SessionHistory::of(&beginning, id));
+            }
+        }
     }
 
-    /// The streams with which the observer received all events of a session from the first one on.
-    fn whole_streams_of_observer(&self, session: &str) -> impl DoubleEndedIterator<Item = &Stream> {
-        self.streams.iter().filter(move |stream| {
-            stream.party == OBSERVER && *stream.session == *session && stream.from == StreamStart::After(0)
-        })
+    /// The time up to `by` until which the observer certainly received what its streams have of a session: what happened
+    /// then was received at `by` at the latest. `None` if it had no stream that is old enough.
+    pub(in crate::oracle) fn seen_until(&self, session: &str, by: Duration) -> Option<Duration> {
+        // What a stream repeats of the time before it is received by then.
+        let opened_by = by.saturating_sub(self.max_order_time());
+        let is_whole = |stream: &&Stream| {
+            let is_of_session = *stream.party == *OBSERVER && *stream.session == *session;
+            is_of_session && !stream.is_filtered && matches!(stream.from, StreamStart::After(_))
+        };
+        let old = self
+            .streams
+            .iter()
+            .take_while(|stream| stream.opened_at <= opened_by);
+        let seen = old
+            .filter(is_whole)
+            .filter_map(|stream| self.received_until(stream, by));
+        seen.max()
     }
 
-    /// The time until which the observer certainly received all events of a session that was removed: the first request to
-    /// remove it, or the end of the observer's first stream, or a fault that may have disrupted it.
-    fn seen_until(&self, session: &str) -> Option<Duration> {
-        let stream = self.whole_streams_of_observer(session).next()?;
+    /// The same of one stream. The server may have closed it without sending everything.
+    fn received_until(&self, stream: &Stream, by: Duration) -> Option<Duration> {
+        let is_open = stream.closed_at.is_none_or(|at| at >= by);
+        let received_until = if is_open {
+            by
+        } else {
+            self.shown(stream).last()?.event.at.min(by)
+        };
+        let disrupted_from = self.faults.may_have_disrupted_from(OBSERVER, stream.opened_at);
+        Some(disrupted_from.map_or(received_until, |at| at.min(received_until)))
+    }
+
+    /// The time of the first request to remove a session; the end if there is none.
+    fn removed_at(&self, session: &str) -> Duration {
         let removals = self.calls.iter().filter(|call| {
             call.procedure == "deleteSession" && call.session() == Some(session) && !call.is_refused()
         });
-        let ends = [
-            stream.closed_at,
-            self.faults.disrupted_from(OBSERVER, stream.opened_at),
-            removals.map(|call| call.at).min(),
-        ];
-        ends.into_iter().flatten().min()
+        removals.map(|call| call.at).min().unwrap_or(self.end)
     }
+}
+
+/// The records before `end`.
+fn up_to(records: &[Record], end: Duration) -> &[Record] {
+    let count = records.partition_point(|record| record.at < end);
+    &records[..count]
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
     use turnstile_events::world::WorldEvent;
-    use turnstile_fault::{Fault, Link};
+    use turnstile_fault::{Fault, Link, Place};
 
+    use crate::oracle::Finding;
     use crate::oracle::written::Writer;
     use crate::parties::{OBSERVER, SERVER};
 
     const RULE: &str = "deliveries-are-on-time";
 
+    /// A session in which a message will be delivered too early.
+    fn started() -> Writer {
+        Writer::started("m1").also_judged_by(RULE)
+    }
+
+    fn delivers_early(writer: &mut Writer) {
+        writer.queued("m1");
+        delivers(writer);
+    }
+
+    fn delivers(writer: &mut Writer) {
+        writer.bound(1);
+        writer.delivered_to("m1", 1);
+        writer.sent("m1");
+        writer.completed("m1");
+    }
+
+    fn removes(writer: &mut Writer) {
+        let removed = json!({"result": {"data": {"success": true}}});
+        writer.answered("deleteSession", json!({"sessionId": "s"}), 200, removed);
+    }
+
+    fn count(findings: Vec<Finding>) -> usize {
+        findings.iter().filter(|finding| finding.rule == RULE).count()
+    }
+
     /// The findings about a message that is delivered too early, in a session that is removed that many seconds later.
     fn removed_after(seconds: u64, happens_before: impl FnOnce(&mut Writer)) -> usize {
-        let mut writer = Writer::started("m1").also_judged_by(RULE);
+        let mut writer = started();
         happens_before(&mut writer);
         writer.at_once(|writer| {
-            writer.queued("m1");
-            writer.bound(1);
-            writer.delivered_to("m1", 1);
-            writer.sent("m1");
-            writer.completed("m1");
+            delivers_early(writer);
             writer.wait(seconds);
-            let removed = json!({"result": {"data": {"success": true}}});
-            writer.answered("deleteSession", json!({"sessionId": "s"}), 200, removed);
+            removes(writer);
         });
-        let findings = writer.findings_without_log();
-        findings.iter().filter(|finding| finding.rule == RULE).count()
+        count(writer.findings_without_log())
     }
 
     #[test]
@@ -105,8 +171,84 @@ mod tests {
 
     #[test]
     fn nothing_is_judged_that_the_observer_may_not_have_seen() {
+        assert_eq!(removed_after(1, breaks_stream), 0);
+    }
+
+    #[test]
+    fn a_machine_that_was_late_before_a_removal_may_say_so_afterwards() {
+        let removed = |stalled_us: Option<u64>| {
+            let mut writer = started();
+            writer.in_real_time(Duration::from_millis(50));
+            writer.at_once(|writer| writer.queued("m1"));
+            writer.wait(4);
+            writer.at_once(delivers);
+            writer.wait(2);
+            writer.is_at_the_moment(removes);
+            writer.wait(1);
+            if let Some(stalled_us) = stalled_us {
+                writer.world(WorldEvent::Stalled { stalled_us });
+            }
+            count(writer.findings_without_log())
+        };
+        assert_eq!([None, Some(6_000_000)].map(removed), [1, 0]);
+    }
+
+    /// The findings about a message that is delivered too early, in a play that is cut short that many milliseconds later.
+    fn cut_after(milliseconds: u64, happens_before_delivery: impl FnOnce(&mut Writer)) -> usize {
+        let mut writer = started();
+        writer.is_at_the_moment(|writer| {
+            writer.queued("m1");
+            happens_before_delivery(writer);
+            delivers(writer);
+        });
+        writer.wait_ms(milliseconds);
+        count(writer.findings_when_cut_short())
+    }
+
+    fn breaks_stream(writer: &mut Writer) {
         let link = Link::between(SERVER, OBSERVER);
-        let breaks = |writer: &mut Writer| writer.world(WorldEvent::of(&Fault::black_hole(&link)));
-        assert_eq!(removed_after(1, breaks), 0);
+        writer.world(WorldEvent::of(&Fault::black_hole(&link)));
+        writer.wait_ms(1);
+        writer.world(WorldEvent::Ended {
+            place: Place::EveryLink,
+        });
+    }
+
+    fn connects_again(writer: &mut Writer) {
+        writer.client_leaves(OBSERVER);
+        writer.client_opens(OBSERVER, 1);
+    }
+
+    #[test]
+    fn a_play_that_is_cut_short_is_judged_up_to_its_last_moments() {
+        assert_eq!(
+            [1, 1000].map(|milliseconds| cut_after(milliseconds, |_| {})),
+            [0, 1]
+        );
+    }
+
+    #[test]
+    fn a_stream_that_a_fault_broke_shows_nothing_more_although_it_is_over() {
+        assert_eq!(cut_after(1000, breaks_stream), 0);
+    }
+
+    #[test]
+    fn an_observer_that_connects_again_sees_what_it_missed() {
+        assert_eq!(cut_after(1000, connects_again), 1);
+        let happens = |writer: &mut Writer| {
+            breaks_stream(writer);
+            writer.wait_ms(1);
+            connects_again(writer);
+        };
+        assert_eq!(cut_after(1000, happens), 1);
+    }
+
+    #[test]
+    fn a_stream_that_the_server_closed_may_lack_the_last_events() {
+        let mut writer = started();
+        writer.at_once(delivers_early);
+        writer.client_leaves(OBSERVER);
+        writer.wait(1);
+        assert_eq!(count(writer.findings_when_cut_short()), 0);
     }
 }

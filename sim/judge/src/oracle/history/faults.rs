@@ -97,19 +97,15 @@ impl Faults {
         self.in_span(party, from, until).next().is_some()
     }
 
-    /// The first time from `since` on at which a fault may have disrupted or delayed packets between `party` and the server.
-    pub fn disrupted_from(&self, party: &str, since: Duration) -> Option<Duration> {
+    /// The first time at which a fault may have disrupted or delayed what passes on a connection that `party` opened at that
+    /// time.
+    pub fn may_have_disrupted_from(&self, party: &str, opened_at: Duration) -> Option<Duration> {
         let of_party = self
             .disruptions
             .iter()
             .filter(|disruption| disruption.affects(party));
-        first_from(of_party, since, Duration::MAX)
-    }
-
-    /// The time since which a fault may have disrupted or delayed packets between `party` and the server, if one may at `time`.
-    pub fn disrupted_since(&self, party: &str, time: Duration) -> Option<Duration> {
-        let then = self.in_span(party, time, time);
-        then.map(|disruption| disruption.from).min()
+        let then = of_party.filter(|disruption| disruption.may_affect_connection_of(opened_at));
+        then.map(|disruption| disruption.from.max(opened_at)).min()
     }
 
     fn in_span(&self, party: &str, from: Duration, until: Duration) -> impl Iterator<Item = &Disruption> {
@@ -317,6 +313,14 @@ impl Disruption {
 
     fn overlaps(&self, from: Duration, until: Duration) -> bool {
         self.from <= until && !self.is_over_at(from)
+    }
+
+    /// Whether it may affect a connection that was opened at that time. One that was opened while the server is reported to be
+    /// down is one with the new process, whose start is reported a little later.
+    fn may_affect_connection_of(&self, opened_at: Duration) -> bool {
+        let is_stop = matches!(&self.location, Location::Host(host) if host == SERVER);
+        let until = if is_stop { Some(self.from) } else { self.until };
+        until.is_none_or(|until| until >= opened_at)
     }
 
     fn is_over_at(&self, time: Duration) -> bool {

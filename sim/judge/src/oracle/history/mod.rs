@@ -16,6 +16,7 @@
 //! | `wrapper` | requests to the wrapper, and its sockets |
 //! | `faults` | faults that excuse missing observations |
 //! | `stalls` | times at which the machine was late, in real time |
+//! | `beginnings` | sessions that were removed, up to their removal |
 //!
 //! This module sorts observations; it judges nothing.
 
@@ -44,6 +45,7 @@ use turnstile_events::credentials::Credentials;
 use turnstile_events::queue::Submission;
 use turnstile_profile::Profile;
 
+use self::beginnings::Beginnings;
 pub use self::callback::{CallbackRequest, is_execution};
 pub use self::data::FrameData;
 pub use self::event::{StreamEvent, kilo};
@@ -119,8 +121,8 @@ impl RunContext {
 pub struct History {
     /// The properties of the run that the trace does not show.
     pub context: RunContext,
-    /// For each session that was removed before its log was read, the history up to then; see [`Self::with_beginnings`].
-    beginnings: BTreeMap<Arc<str>, History>,
+    /// What was read of sessions that were removed; see [`Self::with_beginnings`].
+    beginnings: Option<Box<Beginnings>>,
     /// Requests of clients to the server, in order of sending.
     pub calls: Vec<Call>,
     /// Streams, in order of opening.
@@ -384,7 +386,7 @@ impl History {
     }
 
     /// Maximum time that an order takes which needs a new connection: a round, then the request and the answer.
-    pub(super) fn max_order_time(&self) -> Duration {
+    pub fn max_order_time(&self) -> Duration {
         self.time_error() + 4 * self.max_transit()
     }
 
@@ -399,13 +401,6 @@ impl History {
             .keys()
             .map(|id| SessionHistory::of(self, id))
             .collect()
-    }
-
-    /// The beginnings of sessions that were removed before their logs were read.
-    pub(super) fn beginnings(&self) -> impl Iterator<Item = SessionHistory<'_>> {
-        let beginnings = self.beginnings.iter();
-        let known = beginnings.filter(|(id, beginning)| beginning.sessions.contains_key(*id));
-        known.map(|(id, beginning)| SessionHistory::of(beginning, id))
     }
 
     /// Acknowledged messages, with the time of the first acknowledgement.

@@ -6,7 +6,7 @@ use std::time::Duration;
 const NEAR: Duration = Duration::from_secs(1);
 
 /// The stalls of a run, in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Stalls {
     /// The spans in which the machine was late.
     spans: Vec<(Duration, Duration)>,

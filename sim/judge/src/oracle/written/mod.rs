@@ -28,7 +28,7 @@ use turnstile_profile::Profile;
 
 use self::events::entity;
 use super::history::{History, RunContext};
-use super::{Finding, is_anything_pending, judge};
+use super::{Finding, is_anything_pending, judge, judge_unfinished};
 use crate::parties::{GATEWAY, OBSERVER, SERVER};
 use crate::trace::{Record, Trace, What};
 
@@ -408,13 +408,29 @@ impl Writer {
             };
             self.observes(OBSERVER, reply);
         }
-        let context = RunContext {
-            profile: Arc::new(self.profile),
+        let history = History::read_under(&self.trace, self.context());
+        self.without_ignored(judge(&history.with_beginnings(&self.trace)))
+    }
+
+    /// The findings when the play ends now, before anything was inspected.
+    pub(super) fn findings_when_cut_short(mut self) -> Vec<Finding> {
+        self.world(WorldEvent::Ended {
+            place: Place::EveryLink,
+        });
+        let history = History::read_under(&self.trace, self.context());
+        self.without_ignored(judge_unfinished(&history))
+    }
+
+    fn context(&self) -> RunContext {
+        RunContext {
+            profile: Arc::new(self.profile.clone()),
             in_real_time: self.tolerance.is_some(),
             timing_tolerance: self.tolerance.unwrap_or_default(),
             ..RunContext::default()
-        };
-        let mut findings = judge(&History::read_under(&self.trace, context).with_beginnings(&self.trace));
+        }
+    }
+
+    fn without_ignored(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
         let is_ignored = |rule: &str| JUDGES_OF_FORM.contains(&rule) || self.withheld.contains(&rule);
         findings.retain(|finding| !is_ignored(&finding.rule));
         findings

@@ -45,16 +45,10 @@ impl Faults {
         self.server_stops().any(|stop| stop.overlaps(from, until))
     }
 
-    /// Whether a connection that `party` opened at that time may have died silently since. A connection that was opened
-    /// while the server is reported to be down is one with the new process, whose start is reported a little later.
+    /// Whether a connection that `party` opened at that time may have died silently since.
     pub fn may_have_died(&self, party: &str, opened_at: Duration) -> bool {
-        self.fatal(party).any(|disruption| {
-            let affects_until = match &disruption.location {
-                Location::Host(host) if host == SERVER => disruption.from,
-                _ => disruption.until.unwrap_or(disruption.from),
-            };
-            opened_at <= affects_until
-        })
+        let mut fatal = self.fatal(party);
+        fatal.any(|disruption| disruption.may_affect_connection_of(opened_at))
     }
 
     /// The stops of the server, in order of their beginning.
