@@ -241,8 +241,8 @@ fn a_disk_is_well_again_when_its_last_fault_was_to_end_and_a_server_that_died_of
 #[cfg(feature = "selftest")]
 fn a_play_that_ends_at_a_failure_is_judged_up_to_the_failure() {
     let text = "scenario: t\nabout: a\nseam: turn\nsteps:\n\
-                - start: { as: first, say: idle }\n\
-                - await: { message: first, is: completed }\n\
+                - start: { as: first, say: gate:hold }\n\
+                - await: { gate: hold }\n\
                 - interrupt: { reply: { status: 418 } }\n";
     let scenario = Scenario::parse(text, Path::new("t.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
     let options = Options {

@@ -317,7 +317,7 @@ pub fn judge(history: &History) -> Vec<Finding> {
 pub fn judge_unfinished(history: &History) -> Vec<Finding> {
     let until = history.end.saturating_sub(history.max_order_time());
     let of_run = always().flat_map(|oracle| oracle.check_run(history));
-    let of_run = of_run.filter(|finding| finding.at < until);
+    let of_run = of_run.filter(|finding| finding.at <= until);
     let of_sessions = history.sessions().into_iter().flat_map(|session| {
         let until = history.seen_until(session.id, history.end);
         in_beginning(&session, until.unwrap_or_default(), |_| true)
@@ -342,7 +342,7 @@ fn in_beginning(
     let until = seen_until.saturating_sub(session.run.max_order_time());
     let judged = always().filter(|oracle| is_judged(oracle));
     let found = judged.flat_map(|oracle| oracle.check_session(session));
-    found.filter(|finding| finding.at < until).collect()
+    found.filter(|finding| finding.at <= until).collect()
 }
 
 /// The violations of the rules whose oracles have a name for which `is_judged`, in order of time.

@@ -47,6 +47,21 @@ impl<'s, 'a> Transcript<'s, 'a> {
         Some(texts)
     }
 
+    /// The possible texts of rows that answered the message once and answer another one now; `None` if one is unknown.
+    pub(super) fn former_texts(&self) -> Option<Vec<String>> {
+        let answers = self.answers();
+        let of_session = self.session.run.seen.iter().map(|seen| &seen.event);
+        let of_session = of_session.filter(|event| event.session == self.batch.end.session);
+        let former = of_session.filter(|event| {
+            answers_message(event, self.batch.message) && answers.iter().all(|answer| answer.id != event.id)
+        });
+        let mut texts = Vec::new();
+        for answer in former {
+            texts.extend(self.texts_of(answer)?);
+        }
+        Some(texts)
+    }
+
     /// The rows of the assistant's messages that answer the message, in order of their first appearance.
     fn answers(&self) -> &[&'a StreamEvent] {
         self.session.answers_to(self.batch.message)
@@ -165,6 +180,15 @@ impl<'s, 'a> Transcript<'s, 'a> {
                 && of_event.is_some_and(|event| of_row.is_some_and(|(row, _)| row < event))
         })
     }
+}
+
+/// Whether an event is a version of an assistant's message that answers a message.
+fn answers_message(event: &StreamEvent, message: &str) -> bool {
+    let Some(("message.updated", properties)) = event.kilo() else {
+        return false;
+    };
+    let info = &properties["info"];
+    info["role"] == "assistant" && info["parentID"] == message
 }
 
 /// The text of a part; `None` if it is no text part.

@@ -92,7 +92,7 @@ impl History {
         Some(disrupted_from.map_or(received_until, |at| at.min(received_until)))
     }
 
-    /// The time of the first request to remove a session; the end if there is none.
+    /// The time of the first request to remove a session, or of the end of the run.
     fn removed_at(&self, session: &str) -> Duration {
         let removals = self.calls.iter().filter(|call| {
             call.procedure == "deleteSession" && call.session() == Some(session) && !call.is_refused()
