@@ -18,11 +18,11 @@ use turnstile_scenarios::{
 use turnstile_world::Streams;
 
 use super::disturbance::Disturbance;
-use super::faults::{self, Shares};
+use super::faults;
 use super::imported::{Imported, imported};
 use super::layout::Layout;
 use super::profile::profile;
-use super::swarm::{Swarm, swarm};
+use super::swarm::{Shares, Swarm, swarm};
 use super::values::{Values, settings, user, values as message_values};
 use super::workload::{self, Act, Saying};
 use super::wrapper_faults::{latency, misbehaving};

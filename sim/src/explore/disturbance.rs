@@ -4,7 +4,8 @@
 
 use turnstile_scenarios::{Lapse, Moment, Step};
 
-use super::workload::Saying;
+use super::values::{Extras, Values};
+use super::workload::{Act, Saying};
 
 /// Texts in frames of an ingest socket that are replaced by the ids of the last message and of the one before it.
 pub(super) const LAST: &str = "<last>";
@@ -24,7 +25,11 @@ pub(super) enum Draft {
         saying: Saying,
         /// Whether it requests an auto-commit.
         commits: bool,
+        /// Images and a variant, if it has any.
+        extras: Option<Box<Extras>>,
     },
+    /// What a user does meanwhile, in any session.
+    Act(Box<(Act, Values)>),
     /// Sends a request at the same instant as the step after it.
     AtOnce(Request),
     /// Waits until the last message is in this state.
@@ -70,7 +75,10 @@ impl From<Step> for Draft {
 impl Draft {
     /// A new message without an auto-commit.
     pub(super) fn send(saying: Saying) -> Self {
-        let commits = false;
-        Self::Send { saying, commits }
+        Self::Send {
+            saying,
+            commits: false,
+            extras: None,
+        }
     }
 }

@@ -23,27 +23,12 @@ use turnstile_scenarios::{
 
 use super::disturbance::{Disturbance, Draft};
 use super::situations::{outage, situation};
-use super::swarm::{FaultRates, Rate};
+use super::swarm::{FaultRates, Rate, Shares};
 use super::times::{between, lasting, moment};
 use super::wrapper_faults::{intruder, misbehaving, thief, wrapper_behaviour, wrapper_start};
 
 /// The client that sends requests.
 pub(super) const CLIENT: &str = "client";
-
-/// Relative frequency of faults at any time and of situations.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shares {
-    pub(super) faults: Rate,
-    pub(super) situations: Rate,
-}
-
-impl Shares {
-    /// Those of a seed.
-    pub(super) const USUAL: Self = Self {
-        faults: 4,
-        situations: 1,
-    };
-}
 
 /// Two parties by name.
 type Ends = (&'static str, &'static str);
@@ -55,7 +40,7 @@ pub(super) fn disturbance(
     shares: Shares,
 ) -> Option<impl Strategy<Value = Disturbance> + use<>> {
     let faults = fault(rates).map(|faults| (shares.faults, faults.boxed()));
-    let situation = situation(rates, profile).map(|situation| (shares.situations, situation.boxed()));
+    let situation = situation(rates, profile, shares).map(|situation| (shares.situations, situation.boxed()));
     let kinds: Vec<_> = faults.into_iter().chain(situation).collect();
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
 }

@@ -1,11 +1,14 @@
 //! Situations that random faults seldom meet: each sends a message, and has faults at a chosen point of its life.
 //!
 //! Those around a deadline are in `deadlines`, those that are quiet until a deadline has passed in `passing`, those with
-//! contradictory words in `evidence`, frames of every kind in `frames`, and those of one instant in `instants`.
+//! contradictory words in `evidence`, frames of every kind in `frames`, those of one instant in `instants`, those while a gate
+//! result is awaited in `gate_wait`, and those of clients that come during a turn in `clients`.
 
+mod clients;
 mod deadlines;
 mod evidence;
 mod frames;
+mod gate_wait;
 mod instants;
 mod passing;
 
@@ -21,11 +24,12 @@ use turnstile_scenarios::{
 };
 
 use super::disturbance::{Disturbance, Draft};
-use super::swarm::FaultRates;
+use super::swarm::{FaultRates, Shares};
 use super::times::{between, moment};
 use super::workload::Saying;
 use super::wrapper_faults::{answering_late, impostor_opens, misbehaving};
 
+pub(super) use self::gate_wait::gate_wait;
 pub(super) use self::passing::passing;
 
 /// How long to wait for the acceptance or the end of a short turn.
@@ -39,6 +43,7 @@ const LONGEST_RETRIES: Duration = Duration::from_secs(60);
 pub(super) fn situation(
     rates: &FaultRates,
     profile: &Profile,
+    shares: Shares,
 ) -> Option<impl Strategy<Value = Disturbance> + use<>> {
     let kinds = [
         (3 * rates.reset, lost_in_turn().boxed()),
@@ -47,7 +52,10 @@ pub(super) fn situation(
         (rates.situation, deadlines::delivery_across(profile).boxed()),
         (rates.situation, evidence::outlived_run().boxed()),
         (rates.situation, evidence::contradiction().boxed()),
-        (rates.situation, frames::frames_of_every_kind().boxed()),
+        (
+            rates.situation,
+            frames::frames_of_every_kind(shares.most_frames).boxed(),
+        ),
         (rates.situation, instants::requests().boxed()),
         (rates.situation, instants::request_and_frame().boxed()),
         (rates.situation, overflowing_buffer(profile).boxed()),
@@ -55,6 +63,7 @@ pub(super) fn situation(
         (rates.situation, output_after_idle().boxed()),
         (rates.situation, crash_at_exhaustion(profile).boxed()),
         (rates.situation, long_answer().boxed()),
+        (rates.situation * shares.clients, clients::clients_come().boxed()),
     ];
     let kinds: Vec<_> = kinds.into_iter().filter(|(rate, _)| *rate > 0).collect();
     (!kinds.is_empty()).then(|| Union::new_weighted(kinds))
@@ -135,6 +144,7 @@ fn output_after_idle() -> impl Strategy<Value = Disturbance> {
             Draft::Send {
                 saying: Saying::Echo,
                 commits: takes.is_some(),
+                extras: None,
             },
             awaits(Moment::Sent),
         ];

@@ -78,6 +78,27 @@ pub(super) struct FaultRates {
     pub situation: Rate,
 }
 
+/// Relative frequency of faults at any time and of situations, and how long these are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shares {
+    pub(super) faults: Rate,
+    pub(super) situations: Rate,
+    /// That of clients that come during a turn, among situations.
+    pub(super) clients: Rate,
+    /// The largest number of frames in one situation.
+    pub(super) most_frames: usize,
+}
+
+impl Shares {
+    /// Those of a seed.
+    pub(super) const USUAL: Self = Self {
+        faults: 4,
+        situations: 1,
+        clients: 0,
+        most_frames: 14,
+    };
+}
+
 impl FaultRates {
     /// The same without kinds of faults that a server does not offer, so that others take their place.
     pub(super) fn offered(self, offers: &BTreeSet<Capability>) -> Self {

@@ -53,7 +53,7 @@ pub(super) fn user() -> impl Strategy<Value = Option<&'static str>> {
 }
 
 /// Generates images, which are a list or an object (R2.39), and a variant.
-fn extras() -> impl Strategy<Value = Extras> {
+pub(super) fn extras() -> impl Strategy<Value = Extras> {
     let images = prop_oneof![
         1 => Just(None),
         1 => Just(Some(json!([{"url": "https://images/1.png"}, "2.png"]))),
@@ -123,7 +123,7 @@ pub(super) fn settings() -> impl Strategy<Value = Session> {
 }
 
 /// The model of the gateway, as the catalogue names it and as clients may name it (R2.43).
-const MODEL: &str = "fake-deterministic";
+pub(super) const MODEL: &str = "fake-deterministic";
 const PREFIXED_MODEL: &str = "kilo/fake-deterministic";
 /// The number of letters of the longest variant (R2.115).
 const LONGEST_VARIANT: usize = 50;

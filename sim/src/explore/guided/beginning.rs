@@ -1,39 +1,53 @@
 //! How some composed scenarios begin: with a deadline that passes, which needs a session without other work.
 
+use proptest::collection::vec;
+use turnstile_scenarios::Gate;
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::imported::timing_out;
-use crate::explore::situations::passing;
+use crate::explore::situations::{gate_wait, passing};
 use crate::explore::workload::Saying;
 
 /// The label of the stream of randomness.
 const BEGINNING: &str = "guided:beginning";
 /// One of so many composed scenarios begins with a deadline that passes.
-const ONE_PASSING_IN: u64 = 3;
-/// One of so many of these is the time-out of an execution.
+const ONE_PASSING_IN: u64 = 2;
+/// The largest number of them.
+const MOST_PASSING: u64 = 2;
+/// One of so many others begins while a gate result is awaited.
+const ONE_GATE_IN: u64 = 8;
+/// One of so many of the first is the time-out of an execution.
 const ONE_EXECUTION_IN: u64 = 8;
 
-/// Lets a scenario begin with a deadline that passes, sometimes. The first message ends soon, and no gate result is awaited,
-/// because other work begins deadlines again. The deadline is not chosen by what is new: the ones with the fewest traits would be left out.
-pub(super) fn beginning(
-    composition: &mut Composition,
-    streams: Streams,
-    random: &Randomness,
-) -> Option<Move> {
-    if random.below(ONE_PASSING_IN) > 0 {
-        return None;
-    }
+/// Lets a scenario begin with deadlines that pass, or while a gate result is awaited, sometimes. The deadlines are not chosen by
+/// what is new: the ones with the fewest traits would be left out.
+pub(super) fn beginning(composition: &mut Composition, streams: Streams, random: &Randomness) -> Vec<Move> {
     let mut drawer = Drawer::new(streams, BEGINNING);
+    if random.below(ONE_PASSING_IN) > 0 {
+        if random.below(ONE_GATE_IN) > 0 {
+            return Vec::new();
+        }
+        finish_soon(composition);
+        composition.settings.gate = Some(Gate::All);
+        composition.settings.callback = true;
+        return vec![Move::Disturbance(drawer.draw(gate_wait()))];
+    }
+    finish_soon(composition);
+    if random.below(ONE_EXECUTION_IN) == 0 {
+        composition.imported = Some(drawer.draw(timing_out()));
+        return Vec::new();
+    }
+    let count = 1 + random.below(MOST_PASSING) as usize;
+    let passing = drawer.draw(vec(passing(&composition.profile), count));
+    passing.into_iter().map(Move::Disturbance).collect()
+}
+
+/// Lets the first message end soon, without waiting for a gate result, because other work begins deadlines again.
+pub(super) fn finish_soon(composition: &mut Composition) {
     composition.first = Saying::Echo;
     composition.imported = None;
     composition.settings.gate = None;
     composition.verdict = None;
-    if random.below(ONE_EXECUTION_IN) == 0 {
-        composition.imported = Some(drawer.draw(timing_out()));
-        return None;
-    }
-    let passing = drawer.draw(passing(&composition.profile));
-    Some(Move::Disturbance(passing))
 }

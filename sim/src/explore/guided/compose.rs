@@ -5,17 +5,19 @@
 //! chosen from a pool by its novelty and its cost. It is less like what users do, so some plays stay as generated.
 
 use proptest::collection::vec;
+use proptest::option::weighted;
 use turnstile_scenarios::{Ingest, Step};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
 use super::beginning::beginning;
+use super::ending::{ending, unused};
 use super::events::{is_fault, timed, timing};
 use super::features::{FeatureMap, Trait, settings, traits};
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::disturbance::{Disturbance, Draft};
-use crate::explore::faults::{self, Shares};
-use crate::explore::swarm::{FaultRates, WorkloadRates};
+use crate::explore::faults;
+use crate::explore::swarm::{FaultRates, Shares, WorkloadRates};
 use crate::explore::values;
 use crate::explore::workload::{self, Act};
 
@@ -30,12 +32,19 @@ const MORE_DISTURBANCES: u64 = 5;
 /// The largest number of acts that stay, and of those from the pool.
 const MOST_KEPT: u64 = 3;
 const MOST_ADDED: u64 = 3;
-/// The chance in percent that a single fault happens inside of a situation.
-const INSIDE: u64 = 15;
+/// One of so many composed scenarios is only the life of a session.
+const ONE_UNUSED_IN: u64 = 40;
+/// The chance in percent that a single fault happens inside of a situation, and that a request comes there.
+const FAULT_INSIDE: u64 = 15;
+const REQUEST_INSIDE: u64 = 60;
+/// The chance that a message of a situation has images or a variant.
+const WITH_EXTRAS: f64 = 0.15;
 /// The share of situations in the pool.
 const SHARES: Shares = Shares {
     faults: 2,
     situations: 1,
+    clients: 1,
+    most_frames: 40,
 };
 /// The cost of any move, in the unit of [`cost`].
 const COST_OF_MOVE: u64 = 20;
@@ -71,6 +80,10 @@ pub(super) fn compose(
     streams: Streams,
     random: &Randomness,
 ) -> Composition {
+    if random.below(ONE_UNUSED_IN) == 0 {
+        unused(&mut composition, streams);
+        return composition;
+    }
     let first = beginning(&mut composition, streams, random);
     let mut pool = pool(&composition, streams);
     let mut moves = kept(&composition.moves, random);
@@ -86,7 +99,8 @@ pub(super) fn compose(
         there.extend(chosen.traits);
         put(chosen.next, &mut moves, random);
     }
-    composition.moves = first.into_iter().chain(moves).collect();
+    let last = ending(&composition.profile, streams, random);
+    composition.moves = first.into_iter().chain(moves).chain(last).collect();
     composition
 }
 
@@ -117,13 +131,24 @@ fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
     let act = (workload::act(&ACTS), values::values());
     let acts = drawer.draw(vec(act, ACTS_IN_POOL));
     let timing = timing();
-    let disturbances = disturbances.into_iter().flatten();
-    let timed = disturbances.map(|disturbance| match is_fault(&disturbance) {
-        true => timed(disturbance, drawer.draw(&timing)),
-        false => disturbance,
-    });
+    let extras = weighted(WITH_EXTRAS, values::extras());
+    let mut disturbances: Vec<Disturbance> = disturbances.into_iter().flatten().collect();
+    for disturbance in &mut disturbances {
+        if is_fault(disturbance) {
+            *disturbance = timed(disturbance.clone(), drawer.draw(&timing));
+        }
+        for draft in &mut disturbance.0 {
+            if let Draft::Send {
+                extras: of_message, ..
+            } = draft
+            {
+                *of_message = drawer.draw(&extras).map(Box::new);
+            }
+        }
+    }
     let acts = acts.into_iter().map(|(act, values)| Move::Act(act, values));
-    let candidates = timed.map(Move::Disturbance).chain(acts).map(|next| Candidate {
+    let disturbances = disturbances.into_iter().map(Move::Disturbance);
+    let candidates = disturbances.chain(acts).map(|next| Candidate {
         traits: traits(&next),
         next,
     });
@@ -157,6 +182,7 @@ fn cost(next: &Move) -> u64 {
 fn cost_of_draft(draft: &Draft) -> u64 {
     match draft {
         Draft::Send { .. } => 20,
+        Draft::Act(_) => 5,
         Draft::Step(step) => match &**step {
             // Pings and heartbeats.
             Step::Wait(lapse) => 3 + lapse.as_secs() / 20,
@@ -167,12 +193,10 @@ fn cost_of_draft(draft: &Draft) -> u64 {
     }
 }
 
-/// Puts a move anywhere between the others. A single fault may also happen inside of a situation.
+/// Puts a move anywhere between the others. A single fault and a request may also happen inside of a situation.
 fn put(next: Move, moves: &mut Vec<Move>, random: &Randomness) {
-    if let Move::Disturbance(Disturbance(drafts)) = &next
-        && let [draft] = &drafts[..]
-        && !opens_ingest(draft)
-        && random.below(100) < INSIDE
+    if let Some((draft, chance)) = part_of_situation(&next)
+        && random.below(100) < chance
     {
         let situations = moves.iter_mut().filter_map(|other| match other {
             Move::Disturbance(Disturbance(drafts)) if drafts.len() > 1 => Some(drafts),
@@ -183,12 +207,30 @@ fn put(next: Move, moves: &mut Vec<Move>, random: &Randomness) {
             let index = random.below(situations.len() as u64) as usize;
             let situation = &mut situations[index];
             let at = 1 + random.below(situation.len() as u64 - 1) as usize;
-            situation.insert(at, draft.clone());
+            situation.insert(at, draft);
             return;
         }
     }
     let at = random.below(moves.len() as u64 + 1) as usize;
     moves.insert(at, next);
+}
+
+/// A move as a step of a situation, with the chance in percent that it is one; `None` if it cannot be.
+fn part_of_situation(next: &Move) -> Option<(Draft, u64)> {
+    match next {
+        Move::Disturbance(Disturbance(drafts)) => match &drafts[..] {
+            [draft] if !opens_ingest(draft) => Some((draft.clone(), FAULT_INSIDE)),
+            _ => None,
+        },
+        Move::Act(act, values) => {
+            let changes_nothing = matches!(
+                act,
+                Act::Stream(_) | Act::Query { .. } | Act::Knock { .. } | Act::Trespass { .. }
+            );
+            let draft = || Draft::Act(Box::new((act.clone(), values.clone())));
+            changes_nothing.then(|| (draft(), REQUEST_INSIDE))
+        }
+    }
 }
 
 /// Whether a step opens an ingest socket. Inside a situation, the later steps would be about that socket.

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `features` | what a scenario has, and how many scenarios had it |
 //! | `compose` | choosing the moves of a scenario |
-//! | `beginning` | scenarios that begin with a deadline that passes |
+//! | `beginning` | scenarios that begin with a deadline that passes, or while a gate result is awaited |
+//! | `ending` | cheap requests at the end |
 //! | `events` | faults at an event of a message |
 //! | `hash` | the hash of what a scenario has |
 //!
@@ -13,6 +14,7 @@
 
 mod beginning;
 mod compose;
+mod ending;
 mod events;
 mod features;
 mod hash;
@@ -33,7 +35,7 @@ use crate::workers;
 /// So many plays at the beginning are generated scenarios, unchanged: they find what is easy to find.
 const GENERATED_FIRST: u64 = 20;
 /// One of so many later plays is one.
-const ONE_GENERATED_IN: u64 = 4;
+const ONE_GENERATED_IN: u64 = 10;
 
 /// The label of the stream of randomness of choices.
 const CHOICES: &str = "guided:choices";

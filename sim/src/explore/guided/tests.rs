@@ -117,49 +117,95 @@ fn a_guided_exploration_is_the_same_with_any_number_of_jobs() {
     assert_eq!(digests, play(3));
 }
 
-/// A scenario that only has a beginning.
-fn only_beginning(number: u64) -> Option<Scenario> {
+/// A scenario without moves, with what makes its moves.
+fn without_moves(number: u64) -> (Composition, Streams, Randomness) {
     let streams = Streams::new(number);
     let random = Randomness::new(streams.stream(CHOICES));
-    let mut composition = Composition {
+    let composition = Composition {
         profile: Profile::default(),
         imported: None,
+        moves: Vec::new(),
         ..Composition::draw(number, None)
     };
-    let first = beginning::beginning(&mut composition, streams, &random);
-    let has_beginning = first.is_some() || composition.imported.is_some();
-    composition.moves = first.into_iter().collect();
+    (composition, streams, random)
+}
+
+/// A scenario that only has a beginning.
+fn only_beginning(number: u64) -> Option<Scenario> {
+    let (mut composition, streams, random) = without_moves(number);
+    composition.moves = beginning::beginning(&mut composition, streams, &random);
+    let has_beginning = !composition.moves.is_empty() || composition.imported.is_some();
     has_beginning.then(|| composition.lay_out(format!("beginning {number}")))
 }
 
-#[test]
-fn a_deadline_that_passes_at_the_beginning_shows_that_it_is_wrong() {
-    let beginnings: Vec<Scenario> = (0..200).filter_map(only_beginning).collect();
-    let violated = |scenario: &Scenario, subject: Subject| {
-        let options = Options {
-            subject,
-            ..Options::default()
-        };
-        let verdict = crate::suite::play_safely(scenario, options).expect("the harness works");
-        let rules = verdict.findings.into_iter().map(|finding| finding.rule);
-        rules.collect::<Vec<_>>()
+/// A scenario that only has an ending.
+fn only_ending(number: u64) -> Scenario {
+    let (mut composition, streams, random) = without_moves(number);
+    composition.moves = ending::ending(&composition.profile, streams, &random);
+    composition.lay_out(format!("ending {number}"))
+}
+
+/// A scenario that is only the life of a session.
+fn only_life(number: u64) -> Scenario {
+    let (mut composition, streams, _) = without_moves(number);
+    ending::unused(&mut composition, streams);
+    composition.lay_out(format!("life {number}"))
+}
+
+/// The rules that a play violates.
+fn violated(scenario: &Scenario, subject: Subject) -> Vec<String> {
+    let options = Options {
+        subject,
+        ..Options::default()
     };
-    for scenario in &beginnings[..30] {
+    let verdict = crate::suite::play_safely(scenario, options).expect("the harness works");
+    let rules = verdict.findings.into_iter().map(|finding| finding.rule);
+    rules.collect()
+}
+
+/// Plays some scenarios with the unmodified server, and as many as are needed with each mutant.
+fn show(scenarios: &[Scenario], played: usize, mutants: &[(Rule, &str)]) {
+    for scenario in &scenarios[..played] {
         let violated = violated(scenario, Subject::default());
         assert!(violated.is_empty(), "{violated:?}: {}", scenario.to_yaml());
     }
-    let oracles = [
+    for (rule, oracle) in mutants {
+        let mut plays = scenarios
+            .iter()
+            .map(|scenario| violated(scenario, Subject::from(*rule)));
+        let is_shown = plays.any(|violated| violated.iter().any(|violated| violated == oracle));
+        assert!(is_shown, "nothing shows {rule:?} to {oracle}");
+    }
+}
+
+#[test]
+fn a_beginning_shows_that_a_deadline_or_a_gate_wait_is_wrong() {
+    let beginnings: Vec<Scenario> = (0..150).filter_map(only_beginning).collect();
+    let mutants = [
         (Rule::ExecutionTimeoutLasts, "executions-end-in-time"),
+        (Rule::GateWaitIsOfItsRun, "one-callback-per-batch"),
         (Rule::JobTimeoutLasts, "exhausted-by-its-tries"),
         (Rule::KeepWarmLasts, "idle-runs-are-released"),
         (Rule::ReadyOnlyLasts, "idle-runs-are-released"),
         (Rule::ReadyTimeoutLasts, "exhausted-by-its-tries"),
     ];
-    for (rule, oracle) in oracles {
-        let is_shown = beginnings.iter().any(|scenario| {
-            let violated = violated(scenario, Subject::from(rule));
-            violated.iter().any(|violated| violated == oracle)
-        });
-        assert!(is_shown, "no beginning shows {rule:?} to {oracle}");
-    }
+    show(&beginnings, 30, &mutants);
+}
+
+#[test]
+fn an_ending_shows_that_a_limit_or_a_right_is_wrong() {
+    let endings: Vec<Scenario> = (0..150).map(only_ending).collect();
+    let mutants = [
+        (Rule::PromptLimitIsExact, "invalid-inputs-are-refused"),
+        (Rule::QueriesNeedRights, "doors-are-closed"),
+        (Rule::QueueLimitIsExact, "ten-pending-at-most"),
+    ];
+    show(&endings, 20, &mutants);
+}
+
+#[test]
+fn a_life_shows_that_a_session_stays() {
+    let lives: Vec<Scenario> = (0..5).map(only_life).collect();
+    let mutants = [(Rule::UnusedSessionIsRemoved, "replies-follow-from-the-log")];
+    show(&lives, 2, &mutants);
 }

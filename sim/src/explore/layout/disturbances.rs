@@ -5,11 +5,12 @@ use std::num::NonZeroU32;
 use serde_json::Value;
 use turnstile_scenarios::{
     Await, Condition, Delete, Finalization, Ingest, IngestFrame, IngestName, Injection, Interrupt, Label,
-    Lapse, Moment, Reply, SendMessage, SessionName, Step, SuccessReply,
+    Lapse, Moment, Reply, SendMessage, SessionName, Step, SuccessReply, Surface,
 };
 
 use super::{Layout, Sent, await_message, name, plain};
 use crate::explore::disturbance::{Disturbance, Draft, EARLIER, LAST, Request};
+use crate::explore::values::Extras;
 use crate::explore::workload::{Saying, VIEWER};
 
 impl Layout<'_> {
@@ -18,7 +19,12 @@ impl Layout<'_> {
         for draft in disturbances.into_iter().flat_map(|disturbance| disturbance.0) {
             match draft {
                 Draft::Step(step) => self.strike_with(*step),
-                Draft::Send { saying, commits } => self.send_to_first(&saying, commits),
+                Draft::Send {
+                    saying,
+                    commits,
+                    extras,
+                } => self.send_to_first(&saying, commits, extras.as_deref()),
+                Draft::Act(act) => self.act(&act.0, &act.1),
                 Draft::AtOnce(request) => self.request_at_once(request),
                 Draft::Await { is, within } => {
                     if let Some(label) = self.last_of_first() {
@@ -40,8 +46,12 @@ impl Layout<'_> {
     }
 
     /// Sends a message in the first session.
-    fn send_to_first(&mut self, saying: &Saying, commits: bool) {
+    fn send_to_first(&mut self, saying: &Saying, commits: bool, extras: Option<&Extras>) {
         let session = SessionName::default();
+        if let Some(extras) = extras {
+            let is_legacy = self.swarm.surface == Surface::Legacy;
+            return self.send_by_call(saying, &session, is_legacy, extras);
+        }
         let (label, prompt) = self.message(saying, &session);
         let finalization = commits.then(|| Finalization {
             auto_commit: Some(true),

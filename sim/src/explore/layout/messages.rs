@@ -118,7 +118,13 @@ impl Layout<'_> {
     }
 
     /// Sends a message with values that no word for messages has.
-    fn send_by_call(&mut self, saying: &Saying, session: &SessionName, is_legacy: bool, extras: &Extras) {
+    pub(super) fn send_by_call(
+        &mut self,
+        saying: &Saying,
+        session: &SessionName,
+        is_legacy: bool,
+        extras: &Extras,
+    ) {
         let (label, prompt) = self.message(saying, session);
         let mut agent = json!({"mode": self.settings.mode, "model": self.settings.model});
         if let Some(variant) = &extras.variant {

@@ -21,10 +21,10 @@ const CHILD: &str = "ses_child";
 const DEPTHS: [usize; 2] = [100, 200];
 
 /// Frames of all kinds, some of them after a pause, while a message is at work.
-pub(super) fn frames_of_every_kind() -> impl Strategy<Value = Disturbance> {
+pub(super) fn frames_of_every_kind(most: usize) -> impl Strategy<Value = Disturbance> {
     let frame = prop_oneof![5 => entity(), 2 => event(), 1 => odd_event(), 1 => no_frame()];
     let pause = proptest::option::weighted(0.3, between(1, 700));
-    vec((frame, pause), 3..=14).prop_map(|frames| {
+    vec((frame, pause), 3..=most).prop_map(|frames| {
         let mut drafts = vec![
             Draft::send(Saying::Gate),
             awaits(Moment::Sent),
