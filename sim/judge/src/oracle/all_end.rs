@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
-use super::runs::is_meaningful;
 use super::{Check, Finding, Moment, Oracle, Severity, secs};
 use crate::rules::{RuleId, ids};
 
@@ -75,7 +74,7 @@ fn check(session: &SessionHistory) -> Vec<Finding> {
 /// The time up to which a server may wait for output of a turn (R7.4), if the play, in real time, ended before it.
 fn time_left(session: &SessionHistory) -> Option<Duration> {
     let run = session.run;
-    let output = session.wrapper_frames().filter(|(_, frame)| is_meaningful(frame));
+    let output = session.wrapper_frames().filter(|(_, frame)| frame.is_meaningful);
     let output = output.map(|(_, frame)| frame.at);
     let last = output.chain(session.sent.iter().map(|sent| sent.at)).max()?;
     let limit = last + run.context.profile.no_output_timeout;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::history::SessionHistory;
 use super::overdue::waits::{Overdue, Turn};
-use super::runs::{Run, is_meaningful, is_pong};
+use super::runs::{Run, is_pong};
 use super::{Check, Finding, Late, Moment, Oracle, secs};
 use crate::rules::ids;
 
@@ -85,7 +85,7 @@ fn early(session: &SessionHistory, run: &Run) -> Option<Finding> {
         let signs = run
             .frames()
             .filter(|(socket, frame)| {
-                (is_meaningful(frame) || is_pong(frame)) && socket.closed_at.is_none_or(|at| at > ping)
+                (frame.is_meaningful || is_pong(frame)) && socket.closed_at.is_none_or(|at| at > ping)
             })
             .map(|(_, frame)| frame.at);
         let sign = signs

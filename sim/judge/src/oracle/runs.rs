@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::history::{Fence, Ingest, SessionHistory, WrapperFrame, is_reserved, kilo};
+use super::history::{Fence, Ingest, SessionHistory, WrapperFrame};
 
 /// One run.
 pub(super) struct Run<'s, 'a> {
@@ -112,11 +112,4 @@ impl<'s, 'a> Run<'s, 'a> {
 /// Whether a frame is a pong.
 pub(super) fn is_pong(frame: &WrapperFrame) -> bool {
     frame.name == "pong"
-}
-
-/// Whether a frame is meaningful output (R7.14).
-pub(super) fn is_meaningful(frame: &WrapperFrame) -> bool {
-    let is_sign_of_life = matches!(frame.name.as_str(), "pong" | "heartbeat" | "wrapper_resumed");
-    let is_idle = matches!(kilo(&frame.name, &frame.data), Some(("session.idle", _)));
-    !is_sign_of_life && !is_idle && !is_reserved(&frame.name)
 }

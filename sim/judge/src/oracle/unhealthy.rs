@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::history::{SessionHistory, StreamEvent};
-use super::runs::{Run, is_meaningful, is_pong};
+use super::runs::{Run, is_pong};
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::{RuleId, ids};
 
@@ -118,7 +118,7 @@ impl Last {
         let certain_by = end.at.saturating_sub(transit);
         let reopened = reopenings(run, transit).filter(|at| *at <= certain_by).max();
         let of_run = || run.frames().filter(|(_, frame)| frame.at <= certain_by);
-        let output = of_run().filter(|(_, frame)| is_meaningful(frame));
+        let output = of_run().filter(|(_, frame)| frame.is_meaningful);
         let accepted = session.sent.iter().filter(|sent| sent.id < end.id);
         // Output of the same interval may not be recorded (R7.31).
         let output = output.map(|(_, frame)| frame.at.saturating_sub(profile.output_record_interval));

@@ -11,8 +11,7 @@ use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::Fault;
 
-use super::content::{self, Contents};
-use super::data::FrameData;
+use super::content::Contents;
 use super::event::read_event;
 use super::filters::Filters;
 use super::logs;
@@ -242,13 +241,7 @@ impl<'a> Reader<'a> {
 
     fn frame_sent(&mut self, at: Duration, socket: (&'a str, u64), frame: &'a Arc<Value>) {
         let contents = &mut self.contents;
-        let mut sent = |ingest: &usize| WrapperFrame {
-            at,
-            ingest: *ingest,
-            name: content::name_of(frame).to_owned(),
-            data: FrameData::of(frame),
-            content: contents.number(frame),
-        };
+        let mut sent = |ingest: &usize| WrapperFrame::of(at, *ingest, frame, contents.number(frame));
         match self.sockets.get(&socket) {
             Some(Socket::Ingest(ingest)) => {
                 let place = self.history.wrapper_frames.len();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 
-use super::{CONNECTED, Fence, FrameData};
+use super::content::name_of;
+use super::{CONNECTED, Fence, FrameData, kilo};
 use crate::parties::WRAPPER;
 
 /// A binding that the wrapper received, with `/session/ready` or with a turn.
@@ -213,6 +214,26 @@ pub struct WrapperFrame {
     pub data: FrameData,
     /// The number of its content: name and data. Events of streams with the same content have the same number.
     pub content: usize,
+    /// Whether it is meaningful output (R7.14). Several oracles ask this about every frame, once for each turn.
+    pub is_meaningful: bool,
+}
+
+impl WrapperFrame {
+    pub(super) fn of(at: Duration, ingest: usize, frame: &Arc<Value>, content: usize) -> Self {
+        let name = name_of(frame).to_owned();
+        let data = FrameData::of(frame);
+        let is_sign_of_life = matches!(name.as_str(), "pong" | "heartbeat" | "wrapper_resumed");
+        let is_idle = matches!(kilo(&name, &data), Some(("session.idle", _)));
+        let is_meaningful = !is_sign_of_life && !is_idle && !is_reserved(&name);
+        Self {
+            at,
+            ingest,
+            name,
+            data,
+            content,
+            is_meaningful,
+        }
+    }
 }
 
 /// An error that the server sent to a wrapper instead of taking a frame.

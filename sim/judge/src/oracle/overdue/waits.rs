@@ -6,7 +6,7 @@ use super::limit;
 use crate::oracle::fences::Fences;
 use crate::oracle::frames::RunEnd;
 use crate::oracle::history::{Fence, SessionHistory, StreamEvent, WrapperFrame, kilo};
-use crate::oracle::runs::{Run, is_meaningful, is_pong};
+use crate::oracle::runs::{Run, is_pong};
 use crate::rules::RuleId;
 
 /// An accepted message and its run.
@@ -133,7 +133,7 @@ impl<'s, 'a> Turn<'s, 'a> {
     /// No meaningful output (R7.4).
     fn without_output(&self, run: &Run<'_, 'a>, calm: Calm) -> Option<Overdue> {
         let profile = &self.session.run.context.profile;
-        let output = run.frames().filter(|(_, frame)| is_meaningful(frame));
+        let output = run.frames().filter(|(_, frame)| frame.is_meaningful);
         let restarts = output.map(|(_, frame)| frame.at).chain(self.restarts(run));
         // A restart extends the deadline, because not all output is recorded (R7.32).
         let is_extended = self
@@ -156,7 +156,7 @@ impl<'s, 'a> Turn<'s, 'a> {
         let wait = self.session.run.context.profile.ping_interval;
         let signs = run
             .frames()
-            .filter(|(_, frame)| is_meaningful(frame) || is_pong(frame));
+            .filter(|(_, frame)| frame.is_meaningful || is_pong(frame));
         let signs: Vec<Duration> = signs.map(|(_, frame)| frame.at).collect();
         let spans = self.calm_spans(run).into_iter();
         let mut overdue = spans.filter_map(|calm| {
@@ -209,7 +209,7 @@ impl<'s, 'a> Turn<'s, 'a> {
         let profile = &self.session.run.context.profile;
         let signs = run
             .frames()
-            .filter(|(_, frame)| is_meaningful(frame) || is_pong(frame));
+            .filter(|(_, frame)| frame.is_meaningful || is_pong(frame));
         let restarts = signs.map(|(_, frame)| frame.at).chain(self.restarts(run));
         let wait = profile.ping_interval + profile.pong_timeout;
         let began = (RuleId::named("R7.2"), "its wrapper gave its last sign of life");
