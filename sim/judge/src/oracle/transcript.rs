@@ -4,7 +4,8 @@
 //! The log has only the last version of each row. This module decides which rows had that version at the time, and
 //! which texts are possible. It judges nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -47,19 +48,31 @@ impl<'s, 'a> Transcript<'s, 'a> {
         Some(texts)
     }
 
-    /// The possible texts of rows that answered the message once and answer another one now; `None` if one is unknown.
-    pub(super) fn former_texts(&self) -> Option<Vec<String>> {
-        let answers = self.answers();
-        let of_session = self.session.run.seen.iter().map(|seen| &seen.event);
-        let of_session = of_session.filter(|event| event.session == self.batch.end.session);
-        let former = of_session.filter(|event| {
-            answers_message(event, self.batch.message) && answers.iter().all(|answer| answer.id != event.id)
+    /// The possible texts of rows that answered the message with a finished version before `until`, and answer another message
+    /// now; `None` if one is unknown.
+    pub(super) fn former_texts(&self, until: Duration) -> Option<BTreeSet<String>> {
+        let now: BTreeSet<u64> = self.answers().iter().map(|answer| answer.id).collect();
+        let seen = self.session.run.seen.iter().map(|seen| &seen.event);
+        let former = seen.filter(|event| {
+            let is_possible = event.at <= until && !now.contains(&event.id);
+            is_possible && event.session == self.batch.end.session && self.is_finished_by(event)
         });
-        let mut texts = Vec::new();
-        for answer in former {
+        let former: BTreeMap<u64, &StreamEvent> = former.map(|event| (event.id, event)).collect();
+        let mut texts = BTreeSet::new();
+        for answer in former.into_values() {
             texts.extend(self.texts_of(answer)?);
         }
         Some(texts)
+    }
+
+    /// Whether an event is a version of an assistant's message that answers the message and may be finished.
+    fn is_finished_by(&self, event: &StreamEvent) -> bool {
+        let Some(("message.updated", properties)) = event.kilo() else {
+            return false;
+        };
+        let info = &properties["info"];
+        let is_answer = info["role"] == "assistant" && info["parentID"] == self.batch.message;
+        is_answer && self.is_finished(event) != Likely::No
     }
 
     /// The rows of the assistant's messages that answer the message, in order of their first appearance.
@@ -180,15 +193,6 @@ impl<'s, 'a> Transcript<'s, 'a> {
                 && of_event.is_some_and(|event| of_row.is_some_and(|(row, _)| row < event))
         })
     }
-}
-
-/// Whether an event is a version of an assistant's message that answers a message.
-fn answers_message(event: &StreamEvent, message: &str) -> bool {
-    let Some(("message.updated", properties)) = event.kilo() else {
-        return false;
-    };
-    let info = &properties["info"];
-    info["role"] == "assistant" && info["parentID"] == message
 }
 
 /// The text of a part; `None` if it is no text part.

@@ -150,7 +150,8 @@ fn wrong_text(session: &SessionHistory, batch: &Batch, request: &CallbackRequest
     };
     // A session has few rows that changed so, and reading all events for them takes time.
     if is_completed && !is_text(request, &expected) {
-        expected.extend(as_values(transcript.former_texts()?));
+        let until = request.at + session.run.time_error();
+        expected.extend(as_values(transcript.former_texts(until)?));
     }
     (!is_text(request, &expected)).then(|| {
         let text = difference(request, "lastAssistantMessageText", &expected);
@@ -173,7 +174,7 @@ fn is_text(request: &CallbackRequest, expected: &[Value]) -> bool {
 }
 
 /// Texts as a callback may have them: an empty one may be absent.
-fn as_values(texts: Vec<String>) -> Possible {
+fn as_values(texts: impl IntoIterator<Item = String>) -> Possible {
     let values = texts.into_iter().flat_map(|text| {
         let absent = text.is_empty().then_some(Value::Null);
         absent.into_iter().chain([json!(text)])
