@@ -93,12 +93,17 @@ impl Player<'_> {
     /// Heals all faults after a failed step, without waiting for what is pending. Before, what was on its way at the failure
     /// arrives, so that the play can be judged up to then.
     pub fn end_early(&mut self) -> Result<(), HarnessError> {
-        let context = self.stage.context();
-        let history = self
-            .stage
-            .recorder
-            .read(|trace| History::read_under(trace, context));
-        self.run_for(history.max_order_time())?;
+        let failed_at = self.stage.world.now();
+        loop {
+            // If the machine is late meanwhile, arriving takes longer.
+            let context = self.stage.context();
+            let reading = |trace: &_| History::read_under(trace, context);
+            let arrived_at = failed_at + self.stage.recorder.read(reading).max_order_time();
+            if self.stage.world.now() >= arrived_at {
+                break;
+            }
+            self.run_until(arrived_at, |_| false)?;
+        }
         self.note(0, LEFT_ALONE);
         self.heal_all()?;
         self.inspection_start = self.stage.recorder.read(|trace| trace.records().len());

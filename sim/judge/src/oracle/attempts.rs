@@ -177,8 +177,8 @@ struct Request<'a> {
 }
 
 /// The attempts to deliver a message that reached the wrapper from the time at which it was the head of the queue until it
-/// left the queue, or to `limit` if that is earlier, or to the first time at which a fault or a user may have hidden one or cut
-/// one short; `None` if that was so from the beginning, or if the loss of a run may have cut one short.
+/// left the queue, or to `limit` if that is earlier, or to the first time at which a fault, a user or the loss of a run may have
+/// hidden one or cut one short; `None` if that was so from the beginning.
 pub(super) fn attempts<'a>(
     session: &SessionHistory<'a>,
     queued: &Queued<'a>,

@@ -315,14 +315,17 @@ pub fn judge(history: &History) -> Vec<Finding> {
 /// As [`judge`], for a run that ended before everything had its time: only by rules that hold at every moment, and without
 /// findings about what may be explained by something that was still on its way to the observer.
 pub fn judge_unfinished(history: &History) -> Vec<Finding> {
-    let until = history.end.saturating_sub(history.max_order_time());
+    let Some(until) = history.end.checked_sub(history.max_order_time()) else {
+        return Vec::new();
+    };
     let of_run = always().flat_map(|oracle| oracle.check_run(history));
     let of_run = of_run.filter(|finding| finding.at <= until);
-    let of_sessions = history.sessions().into_iter().flat_map(|session| {
-        let until = history.seen_until(session.id, history.end);
-        in_beginning(&session, until.unwrap_or_default(), |_| true)
+    let sessions = history.sessions();
+    let of_sessions = sessions.iter().filter_map(|session| {
+        let until = history.seen_until(session.id, history.end)?;
+        Some(in_beginning(session, until, |_| true))
     });
-    let mut findings: Vec<Finding> = of_run.chain(of_sessions).collect();
+    let mut findings: Vec<Finding> = of_run.chain(of_sessions.flatten()).collect();
     findings.sort_by_key(|finding| finding.at);
     findings
 }
@@ -339,7 +342,9 @@ fn in_beginning(
     seen_until: Duration,
     is_judged: impl Fn(&Oracle) -> bool,
 ) -> Vec<Finding> {
-    let until = seen_until.saturating_sub(session.run.max_order_time());
+    let Some(until) = seen_until.checked_sub(session.run.max_order_time()) else {
+        return Vec::new();
+    };
     let judged = always().filter(|oracle| is_judged(oracle));
     let found = judged.flat_map(|oracle| oracle.check_session(session));
     found.filter(|finding| finding.at <= until).collect()
