@@ -1,4 +1,5 @@
-//! How some composed scenarios begin: with a deadline that passes, which needs a session without other work.
+//! How some composed scenarios begin: with deadlines that pass, or while a gate result is awaited. Both need a session without
+//! other work.
 
 use proptest::collection::vec;
 use turnstile_scenarios::Gate;
@@ -12,13 +13,13 @@ use crate::explore::workload::Saying;
 
 /// The label of the stream of randomness.
 const BEGINNING: &str = "guided:beginning";
-/// One of so many composed scenarios begins with a deadline that passes.
+/// One of so many composed scenarios begins with deadlines that pass.
 const ONE_PASSING_IN: u64 = 2;
-/// The largest number of them.
+/// The largest number of these deadlines.
 const MOST_PASSING: u64 = 2;
 /// One of so many others begins while a gate result is awaited.
 const ONE_GATE_IN: u64 = 8;
-/// One of so many of the first is the time-out of an execution.
+/// One of so many of those with a deadline has the time-out of an execution instead.
 const ONE_EXECUTION_IN: u64 = 8;
 
 /// Lets a scenario begin with deadlines that pass, or while a gate result is awaited, sometimes. The deadlines are not chosen by

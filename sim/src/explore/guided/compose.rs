@@ -139,7 +139,9 @@ fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
         }
         for draft in &mut disturbance.0 {
             if let Draft::Send {
-                extras: of_message, ..
+                commits: false,
+                extras: of_message,
+                ..
             } = draft
             {
                 *of_message = drawer.draw(&extras).map(Box::new);
@@ -207,8 +209,11 @@ fn put(next: Move, moves: &mut Vec<Move>, random: &Randomness) {
             let index = random.below(situations.len() as u64) as usize;
             let situation = &mut situations[index];
             let at = 1 + random.below(situation.len() as u64 - 1) as usize;
-            situation.insert(at, draft);
-            return;
+            // A request at the instant of the next step is not separated from it.
+            if !matches!(situation[at - 1], Draft::AtOnce(_)) {
+                situation.insert(at, draft);
+                return;
+            }
         }
     }
     let at = random.below(moves.len() as u64 + 1) as usize;

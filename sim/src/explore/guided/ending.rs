@@ -31,7 +31,7 @@ const ONE_FULL_IN: u64 = 15;
 const ONE_LONG_IN: u64 = 25;
 
 /// What shows something and changes nothing.
-pub(super) const REQUESTS: WorkloadRates = WorkloadRates {
+const REQUESTS: WorkloadRates = WorkloadRates {
     send: 0,
     burst: 0,
     repeat: 0,

@@ -138,6 +138,8 @@ pub(super) fn traits(next: &Move) -> Vec<Trait> {
             for draft in &disturbance.0 {
                 match draft {
                     Draft::Step(step) => found.extend(of_step(step)),
+                    // A request counts here as part of its situation, and not as what it is elsewhere: counted as the same, it
+                    // would come less often, and it shows more here.
                     draft => found.push(Hash::new("draft").form(draft)),
                 }
             }

@@ -5,7 +5,7 @@
 //! | `features` | what a scenario has, and how many scenarios had it |
 //! | `compose` | choosing the moves of a scenario |
 //! | `beginning` | scenarios that begin with a deadline that passes, or while a gate result is awaited |
-//! | `ending` | cheap requests at the end |
+//! | `ending` | cheap requests at the end, limits, and sessions that are not used |
 //! | `events` | faults at an event of a message |
 //! | `hash` | the hash of what a scenario has |
 //!
