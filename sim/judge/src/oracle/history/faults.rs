@@ -318,9 +318,16 @@ impl Disruption {
     /// Whether it may affect a connection that was opened at that time. One that was opened while the server is reported to be
     /// down is one with the new process, whose start is reported a little later.
     fn may_affect_connection_of(&self, opened_at: Duration) -> bool {
-        let is_stop = matches!(&self.location, Location::Host(host) if host == SERVER);
-        let until = if is_stop { Some(self.from) } else { self.until };
+        let until = if self.is_server_stop() {
+            Some(self.from)
+        } else {
+            self.until
+        };
         until.is_none_or(|until| until >= opened_at)
+    }
+
+    fn is_server_stop(&self) -> bool {
+        matches!(&self.location, Location::Host(host) if host == SERVER)
     }
 
     fn is_over_at(&self, time: Duration) -> bool {

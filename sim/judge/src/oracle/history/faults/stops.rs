@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Disruption, Faults, Location, first_from};
-use crate::parties::SERVER;
+use super::{Disruption, Faults, first_from};
 
 impl Faults {
     /// Whether the server may have been down, or its disk may have failed, in that time.
@@ -53,8 +52,8 @@ impl Faults {
 
     /// The stops of the server, in order of their beginning.
     fn server_stops(&self) -> impl Iterator<Item = &Disruption> {
-        let is_stop =
-            |disruption: &&Disruption| matches!(&disruption.location, Location::Host(host) if host == SERVER);
-        self.disruptions.iter().filter(is_stop)
+        self.disruptions
+            .iter()
+            .filter(|disruption| disruption.is_server_stop())
     }
 }
