@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::frames::RunEnd;
-use super::history::{SessionHistory, StreamEvent, WrapperFrame, kilo};
+use super::history::{SessionHistory, StreamEvent, WrapperFrame, answer, kilo};
 use super::{Check, Finding, Moment, Oracle};
 use crate::rules::{RuleId, ids};
 
@@ -86,12 +86,8 @@ fn error_text(error: &Value) -> Option<&str> {
 
 /// The error of an assistant's message that answers a message, if a frame reports one.
 fn assistant_error<'a>(frame: &'a WrapperFrame, message: &str) -> Option<&'a Value> {
-    let ("message.updated", properties) = kilo(&frame.name, &frame.data)? else {
-        return None;
-    };
-    let info = &properties["info"];
-    let is_answer = info["role"] == "assistant" && info["parentID"] == message;
-    (is_answer && !info["error"].is_null()).then_some(&info["error"])
+    let (answered, info) = answer(kilo(&frame.name, &frame.data)?)?;
+    (answered == message && !info["error"].is_null()).then_some(&info["error"])
 }
 
 #[cfg(test)]

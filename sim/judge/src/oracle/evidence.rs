@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::frames::RunEnd;
-use super::history::{Fence, SessionHistory, StreamEvent, kilo};
+use super::history::{Fence, SessionHistory, StreamEvent, answer, kilo};
 use super::{Check, Finding, Moment, Oracle, secs};
 use crate::rules::{RuleId, ids};
 
@@ -191,18 +191,12 @@ impl<'a> Evidence<'a> {
 
 /// The message that a kilo event replies to, and the kind of the reply, if it is a version of an assistant's message.
 fn reply<'a>(event: Option<(&str, &'a Value)>) -> Option<(&'a str, Reply)> {
-    let ("message.updated", properties) = event? else {
-        return None;
-    };
-    let info = &properties["info"];
+    let (message, info) = answer(event?)?;
     let kind = match (info["error"].is_null(), info["time"]["completed"].is_null()) {
         (false, _) => Reply::Failed,
         (true, false) => Reply::Finished,
         (true, true) => Reply::Unfinished,
     };
-    let message = info["parentID"]
-        .as_str()
-        .filter(|_| info["role"] == "assistant")?;
     Some((message, kind))
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::admissions::Likely;
 use super::batches::Batch;
-use super::history::{SessionHistory, StreamEvent};
+use super::history::{SessionHistory, StreamEvent, answer};
 
 /// With more uncertain parts than this in one answer, its text counts as unknown.
 const MAX_UNCERTAIN_PARTS: usize = 4;
@@ -67,11 +67,8 @@ impl<'s, 'a> Transcript<'s, 'a> {
 
     /// Whether an event is a version of an assistant's message that answers the message and may be finished.
     fn is_finished_by(&self, event: &StreamEvent) -> bool {
-        let Some(("message.updated", properties)) = event.kilo() else {
-            return false;
-        };
-        let info = &properties["info"];
-        let is_answer = info["role"] == "assistant" && info["parentID"] == self.batch.message;
+        let answered = event.kilo().and_then(answer);
+        let is_answer = answered.is_some_and(|(message, _)| message == self.batch.message);
         is_answer && self.is_finished(event) != Likely::No
     }
 

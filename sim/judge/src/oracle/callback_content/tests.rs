@@ -7,6 +7,15 @@ use crate::oracle::written::Writer;
 const NOTHING: [&str; 0] = [];
 const FOUND: [&str; 1] = ["callbacks-tell-the-outcome"];
 
+/// A session with a callback, whose message a wrapper has accepted.
+fn accepted() -> Writer {
+    let mut writer = Writer::with_callback("m1");
+    writer.queued("m1");
+    writer.delivered("m1");
+    writer.sent("m1");
+    writer
+}
+
 fn called_back(more: Value) -> Vec<String> {
     let mut writer = Writer::with_callback("m1");
     writer.turn("m1");
@@ -45,10 +54,7 @@ fn the_text_distinguishes_an_absent_field_from_one_with_null() {
         "{no_status}"
     );
 
-    let mut writer = Writer::with_callback("m1");
-    writer.queued("m1");
-    writer.delivered("m1");
-    writer.sent("m1");
+    let mut writer = accepted();
     writer.part("a1", "p1", "one");
     writer.assistant("m1", "a1", json!({"completed": 1}));
     writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
@@ -61,10 +67,7 @@ fn the_text_distinguishes_an_absent_field_from_one_with_null() {
 }
 
 fn with_text(text: &str) -> Vec<String> {
-    let mut writer = Writer::with_callback("m1");
-    writer.queued("m1");
-    writer.delivered("m1");
-    writer.sent("m1");
+    let mut writer = accepted();
     for (part, text) in [("p2", "two "), ("p1", " one "), ("p3", "three")] {
         writer.part("a1", part, text);
     }
@@ -87,10 +90,7 @@ fn the_text_consists_of_the_remaining_parts_in_order() {
 /// The text of a callback for a turn with two assistant messages. The first one ends the message, and the second
 /// one has this last version.
 fn text_of_tool_loop(second: Option<Value>, text: Value) -> Vec<String> {
-    let mut writer = Writer::with_callback("m1");
-    writer.queued("m1");
-    writer.delivered("m1");
-    writer.sent("m1");
+    let mut writer = accepted();
     writer.part("a1", "p1", "first");
     writer.assistant("m1", "a1", json!({"completed": 1}));
     writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
@@ -127,10 +127,7 @@ fn the_text_is_that_of_the_latest_finished_answer() {
 #[test]
 fn an_answer_at_the_same_time_as_the_idle_counts_if_it_was_shown_before() {
     for (text, rules) in [("second", &NOTHING[..]), ("first", &FOUND)] {
-        let mut writer = Writer::with_callback("m1");
-        writer.queued("m1");
-        writer.delivered("m1");
-        writer.sent("m1");
+        let mut writer = accepted();
         writer.part("a1", "p1", "first");
         writer.at_once(|writer| {
             writer.assistant("m1", "a1", json!({"completed": 1}));
@@ -151,10 +148,7 @@ fn an_empty_text_is_empty_or_absent() {
         (Value::Null, &NOTHING),
         (json!("some"), &FOUND),
     ] {
-        let mut writer = Writer::with_callback("m1");
-        writer.queued("m1");
-        writer.delivered("m1");
-        writer.sent("m1");
+        let mut writer = accepted();
         writer.assistant("m1", "a1", json!({"completed": 1}));
         writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
         writer.idle();
@@ -166,10 +160,7 @@ fn an_empty_text_is_empty_or_absent() {
 #[test]
 fn an_answer_that_answers_another_message_later_may_have_been_the_latest() {
     for (text, rules) in [("", &NOTHING[..]), ("one", &NOTHING), ("two", &FOUND)] {
-        let mut writer = Writer::with_callback("m1");
-        writer.queued("m1");
-        writer.delivered("m1");
-        writer.sent("m1");
+        let mut writer = accepted();
         writer.part("a1", "p1", "one");
         writer.assistant("m1", "a1", json!({"completed": 1}));
         writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
@@ -184,10 +175,7 @@ fn an_answer_that_answers_another_message_later_may_have_been_the_latest() {
 #[test]
 fn a_part_that_was_removed_after_the_end_may_be_in_the_text() {
     for (text, rules) in [("one two", &NOTHING[..]), ("one", &NOTHING), ("two", &FOUND)] {
-        let mut writer = Writer::with_callback("m1");
-        writer.queued("m1");
-        writer.delivered("m1");
-        writer.sent("m1");
+        let mut writer = accepted();
         writer.part("a1", "p1", "one ");
         writer.part("a1", "p2", "two");
         writer.assistant("m1", "a1", json!({"completed": 1}));
@@ -203,10 +191,7 @@ fn a_part_that_was_removed_after_the_end_may_be_in_the_text() {
 fn a_text_or_an_error_may_be_cut_for_its_size() {
     let cut = |length: usize, retained: usize| json!({"originalUtf8ByteLength": length, "retainedUtf8ByteLength": retained});
     for (length, retained, rules) in [(5, 0, &NOTHING[..]), (6, 0, &FOUND), (5, 1, &FOUND)] {
-        let mut writer = Writer::with_callback("m1");
-        writer.queued("m1");
-        writer.delivered("m1");
-        writer.sent("m1");
+        let mut writer = accepted();
         writer.part("a1", "p1", "first");
         writer.assistant("m1", "a1", json!({"completed": 1}));
         writer.completed_with("m1", json!({"assistantMessageId": "a1"}));
@@ -216,10 +201,7 @@ fn a_text_or_an_error_may_be_cut_for_its_size() {
         assert_eq!(writer.judged(), rules, "{length} {retained}");
     }
     for (error, retained, rules) in [("lo", 2, &NOTHING[..]), ("lo", 3, &FOUND), ("no", 2, &FOUND)] {
-        let mut writer = Writer::with_callback("m1");
-        writer.queued("m1");
-        writer.delivered("m1");
-        writer.sent("m1");
+        let mut writer = accepted();
         writer.failed(
             "m1",
             json!({"completionSource": "wrapper_failure", "error": "long"}),

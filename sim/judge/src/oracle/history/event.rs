@@ -99,6 +99,15 @@ pub fn kilo<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a Value)> {
     Some((data["event"].as_str()?, &data["properties"]))
 }
 
+/// The message that one of kilo's events answers, with what the event has of the answer, if it is a version of an assistant's
+/// message.
+pub fn answer<'a>((name, properties): (&str, &'a Value)) -> Option<(&'a str, &'a Value)> {
+    let info = &properties["info"];
+    let is_answer = name == "message.updated" && info["role"] == "assistant";
+    let message = info["parentID"].as_str().filter(|_| is_answer)?;
+    Some((message, info))
+}
+
 /// The entity that an event is a version of.
 fn entity<'a>(name: &str, data: &'a Value) -> Option<(&'a str, &'a str)> {
     let (name, properties) = kilo(name, data)?;

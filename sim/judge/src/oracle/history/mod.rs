@@ -48,7 +48,7 @@ use turnstile_profile::Profile;
 use self::beginnings::Beginnings;
 pub use self::callback::{CallbackRequest, is_execution};
 pub use self::data::FrameData;
-pub use self::event::{StreamEvent, kilo};
+pub use self::event::{StreamEvent, answer, kilo};
 pub use self::faults::Faults;
 pub use self::filters::Filters;
 pub use self::reader::CONNECTED;

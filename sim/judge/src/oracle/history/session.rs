@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Binding, Call, CallbackRequest, Delivery, Fence, History, ImportedIngest, Ingest, LogUnread, Preparation,
-    SeenEvent, Stream, StreamEvent, WrapperFrame,
+    SeenEvent, Stream, StreamEvent, WrapperFrame, answer,
 };
 use crate::parties::OBSERVER;
 
@@ -91,11 +91,12 @@ impl<'a> Taken<'a> {
             if let Some(message) = event.message().filter(|_| event.is_end()) {
                 all.entry(message).or_default().end.get_or_insert(event);
             }
-            if let Some(("message.updated", properties)) = event.kilo() {
+            let kilo = event.kilo();
+            if let Some((message, _)) = kilo.and_then(answer) {
+                all.entry(message).or_default().answers.push(event);
+            }
+            if let Some(("message.updated", properties)) = kilo {
                 let info = &properties["info"];
-                if let Some(message) = info["parentID"].as_str().filter(|_| info["role"] == "assistant") {
-                    all.entry(message).or_default().answers.push(event);
-                }
                 for message in [&info["id"], &info["parentID"]]
                     .into_iter()
                     .filter_map(Value::as_str)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::limit;
 use crate::oracle::fences::Fences;
 use crate::oracle::frames::RunEnd;
-use crate::oracle::history::{Fence, SessionHistory, StreamEvent, WrapperFrame, kilo};
+use crate::oracle::history::{Fence, SessionHistory, StreamEvent, WrapperFrame, answer, kilo};
 use crate::oracle::runs::{Run, is_pong};
 use crate::rules::RuleId;
 
@@ -195,13 +195,9 @@ impl<'s, 'a> Turn<'s, 'a> {
 
     /// Whether a frame is a finished reply of the assistant to the message.
     fn is_finished_reply(&self, frame: &WrapperFrame) -> bool {
-        let Some(("message.updated", properties)) = kilo(&frame.name, &frame.data) else {
-            return false;
-        };
-        let info = &properties["info"];
-        info["role"] == "assistant"
-            && info["parentID"] == self.message
-            && !info["time"]["completed"].is_null()
+        let answered = kilo(&frame.name, &frame.data).and_then(answer);
+        answered
+            .is_some_and(|(message, info)| message == self.message && !info["time"]["completed"].is_null())
     }
 
     /// Neither output nor a pong (R7.2, R7.3).
