@@ -95,10 +95,8 @@ impl Player<'_> {
     pub fn end_early(&mut self) -> Result<(), HarnessError> {
         let failed_at = self.stage.world.now();
         loop {
-            // If the machine is late meanwhile, arriving takes longer.
-            let context = self.stage.context();
-            let reading = |trace: &_| History::read_under(trace, context);
-            let arrived_at = failed_at + self.stage.recorder.read(reading).max_order_time();
+            // If the machine is late, arriving takes longer.
+            let arrived_at = failed_at + self.history().max_order_time();
             if self.stage.world.now() >= arrived_at {
                 break;
             }
@@ -216,9 +214,15 @@ impl Player<'_> {
 
     /// Returns whether a party waits for the server.
     fn has_pending_work(&self) -> bool {
+        oracle::is_anything_pending(&self.history())
+    }
+
+    /// What the parties have observed so far.
+    fn history(&self) -> History {
         let context = self.stage.context();
-        let reading = |trace: &_| History::read_under(trace, context);
-        oracle::is_anything_pending(&self.stage.recorder.read(reading))
+        self.stage
+            .recorder
+            .read(|trace| History::read_under(trace, context))
     }
 }
 
