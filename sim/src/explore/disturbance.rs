@@ -28,7 +28,7 @@ pub(super) enum Draft {
         /// Images and a variant, if it has any.
         extras: Option<Box<Extras>>,
     },
-    /// What a user does meanwhile, in any session.
+    /// What a user does, in any session.
     Act(Box<(Act, Values)>),
     /// Sends a request at the same instant as the step after it.
     AtOnce(Request),

@@ -55,6 +55,26 @@ pub(super) struct WorkloadRates {
     pub other_surface: Rate,
 }
 
+impl WorkloadRates {
+    /// No action at all.
+    pub(super) const NONE: Self = Self {
+        send: 0,
+        burst: 0,
+        repeat: 0,
+        interrupt: 0,
+        update: 0,
+        stream: 0,
+        query: 0,
+        trespass: 0,
+        release: 0,
+        wait: 0,
+        sync: 0,
+        delete: 0,
+        hang: 0,
+        other_surface: 0,
+    };
+}
+
 /// Rates of faults.
 #[derive(Debug, Clone)]
 pub(super) struct FaultRates {

@@ -132,11 +132,11 @@ fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
     let acts = drawer.draw(vec(act, ACTS_IN_POOL));
     let timing = timing();
     let extras = weighted(WITH_EXTRAS, values::extras());
-    let mut disturbances: Vec<Disturbance> = disturbances.into_iter().flatten().collect();
-    for disturbance in &mut disturbances {
-        if is_fault(disturbance) {
-            *disturbance = timed(disturbance.clone(), drawer.draw(&timing));
-        }
+    let disturbances = disturbances.into_iter().flatten().map(|disturbance| {
+        let mut disturbance = match is_fault(&disturbance) {
+            true => timed(disturbance, drawer.draw(&timing)),
+            false => disturbance,
+        };
         for draft in &mut disturbance.0 {
             if let Draft::Send {
                 commits: false,
@@ -147,9 +147,9 @@ fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
                 *of_message = drawer.draw(&extras).map(Box::new);
             }
         }
-    }
+        Move::Disturbance(disturbance)
+    });
     let acts = acts.into_iter().map(|(act, values)| Move::Act(act, values));
-    let disturbances = disturbances.into_iter().map(Move::Disturbance);
     let candidates = disturbances.chain(acts).map(|next| Candidate {
         traits: traits(&next),
         next,

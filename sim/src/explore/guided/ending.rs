@@ -32,20 +32,10 @@ const ONE_LONG_IN: u64 = 25;
 
 /// What shows something and changes nothing.
 const REQUESTS: WorkloadRates = WorkloadRates {
-    send: 0,
-    burst: 0,
-    repeat: 0,
-    interrupt: 0,
-    update: 0,
     stream: 3,
     query: 1,
     trespass: 2,
-    release: 0,
-    wait: 0,
-    sync: 0,
-    delete: 0,
-    hang: 0,
-    other_surface: 0,
+    ..WorkloadRates::NONE
 };
 
 /// Draws the last moves of a scenario.

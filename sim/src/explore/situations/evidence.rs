@@ -18,7 +18,7 @@ const END: Lapse = Lapse::from_secs(20);
 pub(super) type Word = (&'static str, Value);
 
 /// A wrapper that does not send `complete`, so that its run stays until the words of another socket.
-fn stays(no_reply: bool) -> Draft {
+pub(super) fn stays(no_reply: bool) -> Draft {
     let behaviour = WrapperBehaviour {
         no_reply,
         complete: Some(Completion {

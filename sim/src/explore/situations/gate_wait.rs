@@ -6,11 +6,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 use turnstile_judge::parties::WRAPPER;
-use turnstile_scenarios::{
-    Completion, Credentials, Fault, Fence, Lapse, Machine, Moment, Step, WrapperBehaviour,
-};
+use turnstile_scenarios::{Credentials, Fault, Fence, Lapse, Machine, Moment, Step, WrapperBehaviour};
 
-use super::evidence::{says, word};
+use super::evidence::{says, stays, word};
 use super::{CALLBACK, TURN, awaits, wait};
 use crate::explore::disturbance::{Disturbance, Draft};
 use crate::explore::times::between;
@@ -21,19 +19,8 @@ use crate::explore::wrapper_faults::{impostor_closes, impostor_opens, misbehavin
 pub(in crate::explore) fn gate_wait() -> impl Strategy<Value = Disturbance> {
     let pause = between(1_000, 15_000);
     (vec(meanwhile(), 1..=3), pause, any::<bool>()).prop_map(|(meanwhile, pause, passes)| {
-        let silent = WrapperBehaviour {
-            complete: Some(Completion {
-                never: true,
-                ..Completion::default()
-            }),
-            ..WrapperBehaviour::default()
-        };
         let result = if passes { "pass" } else { "fail" };
-        let mut drafts = vec![
-            misbehaving(silent).into(),
-            Draft::send(Saying::Echo),
-            awaits(Moment::Completed),
-        ];
+        let mut drafts = vec![stays(false), Draft::send(Saying::Echo), awaits(Moment::Completed)];
         drafts.extend(meanwhile.into_iter().flatten());
         drafts.extend([
             wait(pause),
