@@ -1,6 +1,6 @@
 //! JSON values as text, and text as JSON values.
 //!
-//! Nobody needs to call these functions. They have the compiler translate what is generic in serde_json with this crate, which
+//! These functions need no caller. They have the compiler translate what is generic in serde_json with this crate, which
 //! is small and optimised in every build. Crates that are not optimised take such code from a crate below them, also where they
 //! call serde_json themselves, and almost all stand above this one. A play in a debug build is a fifth cheaper with it.
 
