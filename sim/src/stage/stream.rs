@@ -21,6 +21,10 @@ use super::small_reads::SmallReads;
 
 /// Delay before a client that watches a session reopens its stream.
 const REOPEN_DELAY: Duration = Duration::from_secs(1);
+/// The same after so many attempts in a row that failed: the server may be down for months. The end of that is no later seen,
+/// because the client is told of it.
+const LATER_REOPEN_DELAY: Duration = Duration::from_secs(60);
+const MANY_ATTEMPTS: u32 = 60;
 
 /// Where the replay of a stream starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,20 +126,26 @@ impl Client {
     pub async fn watch(self, session: String, user: Arc<str>) {
         let request = StreamRequest::of(user, From::Last);
         let mut closing = self.closing.follow();
+        let mut failed = 0;
         loop {
             closing.mark_seen();
             match self.open(&session, &request).await {
                 Opened::Open(number, socket) => {
                     self.follow(&session, number, socket, Duration::ZERO, &mut closing)
                         .await;
+                    failed = 0;
                 }
                 Opened::Refused(StatusCode::NOT_FOUND, _) => return,
-                Opened::Refused(..) | Opened::Lost => {}
+                Opened::Refused(..) | Opened::Lost => failed += 1,
             }
+            let delay = match failed {
+                ..MANY_ATTEMPTS => REOPEN_DELAY,
+                _ => LATER_REOPEN_DELAY,
+            };
             tokio::select! {
                 biased;
-                () = closing.changed() => {}
-                () = self.seams.clock.sleep(REOPEN_DELAY) => {}
+                () = closing.changed() => failed = 0,
+                () = self.seams.clock.sleep(delay) => {}
             }
         }
     }
