@@ -15,13 +15,18 @@ pub(crate) const LONGEST_TEXT: usize = 16 << 20;
 const PRESENT: &str = "present";
 
 /// Name in JSON that stands for the id of the session.
-pub const SESSION_NAME: &str = "session";
+const SESSION_NAME: &str = "session";
+/// Name in JSON that stands for the id of the agent's root session, the `kiloSessionId` of the session.
+const KILO_SESSION_NAME: &str = "kilo-session";
+/// The names in JSON that are no labels.
+pub(crate) const SESSION_NAMES: [&str; 2] = [SESSION_NAME, KILO_SESSION_NAME];
 
 /// End of a string such as `<5000 characters>`, which is replaced by a text of that length.
 const CHARACTERS: &str = " characters";
 
 /// JSON in which a string such as `<first>` is replaced by the id of the message or execution with that
-/// label, and a string such as `<5000 characters>` by a text of that length.
+/// label, `<session>` by the id of the session, `<kilo-session>` by its `kiloSessionId`, and a string such as
+/// `<5000 characters>` by a text of that length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Value")]
 pub struct Json(pub Value);
@@ -36,6 +41,15 @@ pub struct JsonObject(pub Map<String, Value>);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Subset(pub Map<String, Value>);
+
+/// The ids that have names of their own in JSON, as far as they are known.
+#[derive(Debug, Clone, Default)]
+pub struct SessionIds {
+    /// The id of the session, for `<session>`.
+    pub session: Option<String>,
+    /// The id of the agent's root session, for `<kilo-session>`.
+    pub kilo_session: Option<String>,
+}
 
 /// Texts of given lengths that are too long together.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +78,17 @@ impl TryFrom<Map<String, Value>> for JsonObject {
             return Err(LengthError);
         }
         Ok(Self(fields))
+    }
+}
+
+impl SessionIds {
+    /// The id that a name in JSON stands for, if it is one of these and known.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        match name {
+            SESSION_NAME => self.session.as_deref(),
+            KILO_SESSION_NAME => self.kilo_session.as_deref(),
+            _ => None,
+        }
     }
 }
 

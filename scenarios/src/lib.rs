@@ -57,7 +57,7 @@ pub use expectation::{
 pub use file::{FileError, LARGEST_FILE, read_file};
 pub use ingest::{Credentials, Fence, Ingest, IngestFrame};
 pub use injection::Injection;
-pub use json::{Json, JsonObject, LengthError, SESSION_NAME, Subset, has_field, text_with_ids};
+pub use json::{Json, JsonObject, LengthError, SessionIds, Subset, has_field, text_with_ids};
 pub use legacy::{CallbackTarget, Delete, Initiate, Prepare, Update};
 pub use library::{Entry, Library, LibraryError, LibraryErrors};
 pub use machine::Machine;

@@ -15,7 +15,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::draft::{Draft, EXPECT, Element, STEPS};
-use crate::json::SESSION_NAME;
+use crate::json::SESSION_NAMES;
 use crate::machine::Machine;
 use crate::name::{ClientName, IngestName, Label, SessionName, Tag};
 use crate::place::{At, Spot};
@@ -230,9 +230,9 @@ impl Checker<'_, '_> {
         found
     }
 
-    /// Reports unknown labels in a JSON value, where the session has a name too.
+    /// Reports unknown labels in a JSON value, where the session and the agent's session have names too.
     fn check_labels(&mut self, mut labels: BTreeSet<&str>, spot: Spot) {
-        labels.remove(SESSION_NAME);
+        labels.retain(|label| !SESSION_NAMES.contains(label));
         for label in labels {
             let is_known = self.labels.keys().any(|known| ***known == *label);
             if !is_known && !self.may_be_mentioned(label) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::Lapse;
 use turnstile_judge::trace::{Record, What};
-use turnstile_scenarios::{Await, AwaitedEvent, Condition, Label, SESSION_NAME, SessionName, Spot};
+use turnstile_scenarios::{Await, AwaitedEvent, Condition, Label, SessionName, Spot};
 
 use super::HarnessError;
 use super::event_count::EventCount;
@@ -136,10 +136,10 @@ impl Player<'_> {
         let has = of.has.as_ref().map(|has| {
             // The ids are fixed when the step begins.
             let ids = self.messages.clone();
-            let session = self.session(&SessionName::default()).map(str::to_owned);
+            let session = self.session_ids(&SessionName::default());
             let id = move |name: &str| {
-                let session = session.clone().filter(|_| name == SESSION_NAME);
-                ids.get(name).cloned().or(session)
+                let known = ids.get(name).map(String::as_str);
+                known.or_else(|| session.get(name)).map(str::to_owned)
             };
             let has = has.value.clone();
             Box::new(move |data: &Value| has.mismatch(data, &id).is_none()) as Box<dyn Fn(&Value) -> bool>

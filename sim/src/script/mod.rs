@@ -352,7 +352,7 @@ fn play_in_monitored(
         let history = history.with_beginnings(&trace);
         let names = expectations::Names {
             messages: &messages,
-            session: session.as_deref(),
+            session: &session,
             callback_prefix: &callback_prefix,
         };
         findings.extend(expectations::check(scenario, &trace, &history, names));

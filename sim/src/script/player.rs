@@ -12,7 +12,7 @@ use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::parties::{OBSERVER, SERVER, WRAPPER, wrapper_of};
 use turnstile_judge::trace::{Labels, SCRIPT, Trace, What};
 use turnstile_scenarios::{
-    At, IngestName, Label, Lapse, SESSION_NAME, Scenario, SessionName, Spot, Step, Surface, UserName,
+    At, IngestName, Label, Lapse, Scenario, SessionIds, SessionName, Spot, Step, Surface, UserName,
 };
 use turnstile_world::{AnyWorld, Stopped};
 
@@ -69,8 +69,8 @@ pub(super) struct Recorded {
     pub inspection_start: usize,
     /// Ids of messages and executions by label.
     pub messages: BTreeMap<Label, String>,
-    /// Id of the session without a name of its own.
-    pub session: Option<String>,
+    /// Ids of the session without a name of its own.
+    pub session: SessionIds,
     /// Labels for reports, by id.
     pub labels: Labels,
     /// Deviations from the script.
@@ -241,10 +241,19 @@ impl<'a> Player<'a> {
         self.messages.get(label).cloned()
     }
 
-    /// The same, and the id of the session for its name in JSON.
+    /// The same, and the ids of a session for their names in JSON.
     pub(super) fn id_or_session(&self, name: &str, session: &SessionName) -> Option<String> {
-        let session = || self.session(session).filter(|_| name == SESSION_NAME);
-        self.id_of(name).or_else(|| session().map(str::to_owned))
+        self.id_of(name)
+            .or_else(|| self.session_ids(session).get(name).map(str::to_owned))
+    }
+
+    /// The ids of a session that have names in JSON.
+    pub(super) fn session_ids(&self, session: &SessionName) -> SessionIds {
+        let wrapper = self.wrapper_host(session);
+        SessionIds {
+            session: self.session(session).map(str::to_owned),
+            kilo_session: self.view.kilo_session(&wrapper).map(str::to_owned),
+        }
     }
 
     /// Assigns a label to a message or an execution.
@@ -259,7 +268,7 @@ impl<'a> Player<'a> {
             trace: self.stage.recorder.take(),
             inspection_start: self.inspection_start,
             messages: std::mem::take(&mut self.messages),
-            session: self.session(&SessionName::default()).map(str::to_owned),
+            session: self.session_ids(&SessionName::default()),
             labels: std::mem::take(&mut self.labels),
             findings: std::mem::take(&mut self.findings),
         }

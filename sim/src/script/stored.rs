@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use turnstile_scenarios::{Label, RecordForm, SESSION_NAME, Session, Stored, StoredExecution};
+use turnstile_scenarios::{Label, RecordForm, Session, SessionIds, Stored, StoredExecution};
 use turnstile_seams::Randomness;
 
 use super::inputs::{CALLBACK_PATH, REPOSITORY, callback_target};
@@ -55,9 +55,14 @@ pub(super) fn lay_out(
     if let Some(label) = &stored.initial_message {
         record.insert("initialMessageId".to_owned(), json!(ids[&label.value]));
     }
+    let text = |field: &str| record[field].as_str().map(str::to_owned);
+    let session_ids = SessionIds {
+        session: text("sessionId"),
+        kilo_session: text("kiloSessionId"),
+    };
     let fields = stored.record.with_ids(|name| {
-        let session = || record["sessionId"].as_str().filter(|_| name == SESSION_NAME);
-        ids.get(name).cloned().or_else(|| session().map(str::to_owned))
+        let id = ids.get(name).map(String::as_str);
+        id.or_else(|| session_ids.get(name)).map(str::to_owned)
     });
     let session_id = match stored.form {
         RecordForm::Flat => {

@@ -194,15 +194,40 @@ fn a_slow_client_shows_nothing_of_a_stream_after_its_reset() {
 }
 
 #[test]
-fn placeholders_in_calls_are_replaced() {
+fn a_server_that_is_down_for_months_costs_little_and_is_seen_when_it_is_back() {
+    let verdict = played(
+        "",
+        "- start: { as: first, say: idle }\n\
+         - await: { message: first, is: completed }\n\
+         - crash: { party: server }\n\
+         - wait: 1080h\n\
+         - restart: server\n\
+         - send: { as: second, say: idle }\n\
+         - await: { message: second, is: completed, within: 5s }",
+        "",
+    );
+    assert_eq!(findings_of(&verdict), "");
+    let records = verdict.trace.records().len();
+    assert!(records < 100_000, "{records} records");
+}
+
+#[test]
+fn placeholders_are_replaced() {
     let steps = r#"- start: { as: first, say: idle }
 - await: { message: first, is: completed }
-- call: { procedure: getSession, reply: { has: { sessionId: <session> } } }
+- call: { procedure: getSession, reply: { has: { sessionId: <session>, kiloSessionId: <kilo-session> } } }
 - call: { procedure: sendMessageV2, input: { prompt: "<100001 characters>", mode: code, model: m }, reply: { status: 400 } }
 - call: { procedure: send, body: { text: '{"cloudAgentSessionId":"<session>","message":{"prompt":"hi"}}' } }
 - send: { as: long, characters: 200000 }
-- await: { message: long, is: completed }"#;
-    let expect = "- stream: { event: cloud.status, has: { cloudStatus: { type: ready } }, at-least: 1 }\n\
+- await: { message: long, is: completed }
+- send: { as: held, say: gate:hold }
+- await: { message: held, is: sent }
+- ingest: { open: other, fence: current }
+- ingest: { send: other, event: kilocode, data: { event: session.idle, properties: { sessionID: <kilo-session>, extra: 1 } } }
+- await: { stream: { event: session.idle, has: { properties: { sessionID: <kilo-session>, extra: 1 } } } }
+- release: hold"#;
+    let expect = "- stream: { event: session.idle, has: { properties: { sessionID: <kilo-session>, extra: 1 } }, exactly: 1 }\n\
+                  - stream: { event: cloud.status, has: { cloudStatus: { type: ready } }, at-least: 1 }\n\
                   - stream: { event: cloud.status, has: { cloudStatus: { type: error } }, exactly: 0 }";
     let verdict = played("", steps, expect);
     assert_eq!(findings_of(&verdict), "");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use turnstile_events::observation::Observation;
-use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, WRAPPER};
+use turnstile_judge::parties::{GATEWAY, OBSERVER, RECEIVER, WRAPPER, is_wrapper};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_scenarios::Moment;
 
@@ -26,8 +26,8 @@ pub(super) struct View {
     delivered: BTreeMap<String, u32>,
     /// The last binding that the server sent to the wrapper.
     binding: Option<Value>,
-    /// Id of the kilo session.
-    kilo_session: Option<String>,
+    /// Ids of kilo sessions, by the wrapper to which the server has sent them.
+    kilo_sessions: BTreeMap<String, String>,
     /// Time of the last observation by any party except the observer.
     last_seen: Duration,
 }
@@ -74,9 +74,9 @@ impl View {
         self.binding.as_ref()
     }
 
-    /// Id of the kilo session, if the server has sent it to the wrapper.
-    pub fn kilo_session(&self) -> Option<&str> {
-        self.kilo_session.as_deref()
+    /// Id of the kilo session of a wrapper, if the server has sent it to that wrapper.
+    pub fn kilo_session(&self, wrapper: &str) -> Option<&str> {
+        self.kilo_sessions.get(wrapper).map(String::as_str)
     }
 
     /// Time of the last observation by any party except the observer.
@@ -98,12 +98,13 @@ impl View {
                     *self.parked.entry(tag.to_owned()).or_default() += 1;
                 }
             }
-            (WRAPPER, Observation::RequestReceived { body, .. }) => {
-                if body["session"]["wrapperRunId"].is_string() {
+            (party, Observation::RequestReceived { body, .. }) if is_wrapper(party) => {
+                if party == WRAPPER && body["session"]["wrapperRunId"].is_string() {
                     self.binding = Some(body["session"].clone());
                 }
                 if let Some(kilo_session) = body["kiloSessionId"].as_str() {
-                    self.kilo_session = Some(kilo_session.to_owned());
+                    self.kilo_sessions
+                        .insert(party.to_owned(), kilo_session.to_owned());
                 }
             }
             (RECEIVER, Observation::RequestReceived { exchange, body, .. }) => {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use turnstile_judge::oracle::history::History;
 use turnstile_judge::oracle::{Finding, Severity};
 use turnstile_judge::trace::Trace;
-use turnstile_scenarios::{At, Expectation, Label, SESSION_NAME, Scenario, Terminal};
+use turnstile_scenarios::{At, Expectation, Label, Scenario, SessionIds, Terminal};
 
 use super::rules_of;
 
@@ -30,7 +30,7 @@ pub(super) struct Names<'a> {
     /// Messages and executions, by label.
     pub messages: &'a BTreeMap<Label, String>,
     /// The session that has no name.
-    pub session: Option<&'a str>,
+    pub session: &'a SessionIds,
     /// The beginning of the path of each callback, which a script does not know.
     pub callback_prefix: &'a str,
 }
@@ -82,8 +82,8 @@ pub(super) fn check(scenario: &Scenario, trace: &Trace, history: &History, names
 struct Checker<'a> {
     trace: &'a Trace,
     history: &'a History,
-    /// Id of the session that has no name.
-    session: Option<&'a str>,
+    /// Ids of the session that has no name.
+    session: &'a SessionIds,
     /// The beginning of the path of each callback.
     callback_prefix: &'a str,
     /// Ids of messages and executions by label.
@@ -105,10 +105,10 @@ impl Checker<'_> {
         self.ids.get(label).map(String::as_str)
     }
 
-    /// Returns the id of a label in JSON, or of the session for its name.
+    /// Returns the id of a label in JSON, or an id of the session for its name.
     fn id_or_session(&self, name: &str) -> Option<String> {
-        let session = || self.session.filter(|_| name == SESSION_NAME);
-        self.id(name).or_else(session).map(str::to_owned)
+        let of_session = || self.session.get(name);
+        self.id(name).or_else(of_session).map(str::to_owned)
     }
 
     /// Returns the label of an id, or the id itself.
