@@ -23,7 +23,7 @@ use super::wrapper_faults::misbehaving;
 /// Path that `updateSession` sets for callbacks.
 const OTHER_PATH: &str = "/other";
 /// Procedures that change nothing.
-const QUERIES: [&str; 3] = ["getSession", "getSessionHealth", "getLatestAssistantMessage"];
+pub(super) const QUERIES: [&str; 3] = ["getSession", "getSessionHealth", "getLatestAssistantMessage"];
 /// Id of an event that no session has yet.
 const FUTURE_EVENT: u64 = 1_000_000;
 /// How long to wait for the end of a short turn.

@@ -29,6 +29,7 @@ use super::times::{between, moment};
 use super::workload::Saying;
 use super::wrapper_faults::{answering_late, impostor_opens, misbehaving};
 
+pub(super) use self::frames::frames_of_every_kind;
 pub(super) use self::gate_wait::gate_wait;
 pub(super) use self::passing::passing;
 
@@ -54,7 +55,7 @@ pub(super) fn situation(
         (rates.situation, evidence::contradiction().boxed()),
         (
             rates.situation,
-            frames::frames_of_every_kind(shares.most_frames).boxed(),
+            frames::frames_of_every_kind(shares.frames).boxed(),
         ),
         (rates.situation, instants::requests().boxed()),
         (rates.situation, instants::request_and_frame().boxed()),

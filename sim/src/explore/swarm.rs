@@ -105,8 +105,17 @@ pub(super) struct Shares {
     pub(super) situations: Rate,
     /// That of clients that come during a turn, among situations.
     pub(super) clients: Rate,
-    /// The largest number of frames in one situation.
-    pub(super) most_frames: usize,
+    /// The frames of one situation.
+    pub(super) frames: Frames,
+}
+
+/// Frames of every kind in one situation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frames {
+    /// The largest number of frames.
+    pub(super) most: usize,
+    /// How often a part is removed and comes back at once, relative to nine other frames.
+    pub(super) returning: Rate,
 }
 
 impl Shares {
@@ -115,7 +124,10 @@ impl Shares {
         faults: 4,
         situations: 1,
         clients: 0,
-        most_frames: 14,
+        frames: Frames {
+            most: 14,
+            returning: 0,
+        },
     };
 }
 

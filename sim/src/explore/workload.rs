@@ -341,7 +341,7 @@ fn time() -> impl Strategy<Value = Option<Lapse>> {
 }
 
 /// Generates a caller without a right.
-fn trespasser() -> impl Strategy<Value = Caller> {
+pub(super) fn trespasser() -> impl Strategy<Value = Caller> {
     prop_oneof![
         3 => Just(Caller::Stranger),
         1 => Just(Caller::Nobody),

@@ -6,9 +6,10 @@ use turnstile_scenarios::Gate;
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
+use super::compose::FRAMES;
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::imported::timing_out;
-use crate::explore::situations::{gate_wait, passing};
+use crate::explore::situations::{frames_of_every_kind, gate_wait, passing};
 use crate::explore::workload::Saying;
 
 /// The label of the stream of randomness.
@@ -17,8 +18,9 @@ const BEGINNING: &str = "guided:beginning";
 const ONE_PASSING_IN: u64 = 2;
 /// The largest number of these deadlines.
 const MOST_PASSING: u64 = 2;
-/// One of so many others begins while a gate result is awaited.
+/// One of so many others begins while a gate result is awaited, and one of so many others with frames of every kind.
 const ONE_GATE_IN: u64 = 8;
+const ONE_FRAMES_IN: u64 = 5;
 /// One of so many of those with a deadline has the time-out of an execution instead.
 const ONE_EXECUTION_IN: u64 = 8;
 
@@ -27,13 +29,16 @@ const ONE_EXECUTION_IN: u64 = 8;
 pub(super) fn beginning(composition: &mut Composition, streams: Streams, random: &Randomness) -> Vec<Move> {
     let mut drawer = Drawer::new(streams, BEGINNING);
     if random.below(ONE_PASSING_IN) > 0 {
-        if random.below(ONE_GATE_IN) > 0 {
-            return Vec::new();
+        if random.below(ONE_GATE_IN) == 0 {
+            finish_soon(composition);
+            composition.settings.gate = Some(Gate::All);
+            composition.settings.callback = true;
+            return vec![Move::Disturbance(drawer.draw(gate_wait()))];
         }
-        finish_soon(composition);
-        composition.settings.gate = Some(Gate::All);
-        composition.settings.callback = true;
-        return vec![Move::Disturbance(drawer.draw(gate_wait()))];
+        if random.below(ONE_FRAMES_IN) == 0 {
+            return vec![Move::Disturbance(drawer.draw(frames_of_every_kind(FRAMES)))];
+        }
+        return Vec::new();
     }
     finish_soon(composition);
     if random.below(ONE_EXECUTION_IN) == 0 {

@@ -6,7 +6,7 @@
 
 use proptest::collection::vec;
 use proptest::option::weighted;
-use turnstile_scenarios::{Ingest, Step};
+use turnstile_scenarios::{Fault, Ingest, Step};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
@@ -17,9 +17,9 @@ use super::features::{FeatureMap, Trait, settings, traits};
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::disturbance::{Disturbance, Draft};
 use crate::explore::faults;
-use crate::explore::swarm::{FaultRates, Shares, WorkloadRates};
+use crate::explore::swarm::{FaultRates, Frames, Shares, WorkloadRates};
 use crate::explore::values;
-use crate::explore::workload::{self, Act};
+use crate::explore::workload::{self, Act, Saying};
 
 /// The label of the stream of randomness of the pool.
 const POOL: &str = "guided:pool";
@@ -39,12 +39,19 @@ const FAULT_INSIDE: u64 = 15;
 const REQUEST_INSIDE: u64 = 60;
 /// The chance that a message of a situation has images or a variant.
 const WITH_EXTRAS: f64 = 0.15;
+/// The chance that a message follows a change of the wrapper's behaviour.
+const WITH_TURN: f64 = 0.5;
+/// Many frames of every kind.
+pub(super) const FRAMES: Frames = Frames {
+    most: 40,
+    returning: 1,
+};
 /// The share of situations in the pool.
 const SHARES: Shares = Shares {
     faults: 2,
     situations: 1,
     clients: 1,
-    most_frames: 40,
+    frames: FRAMES,
 };
 /// The cost of any move, in the unit of [`cost`].
 const COST_OF_MOVE: u64 = 20;
@@ -132,11 +139,15 @@ fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
     let acts = drawer.draw(vec(act, ACTS_IN_POOL));
     let timing = timing();
     let extras = weighted(WITH_EXTRAS, values::extras());
+    let with_turn = proptest::bool::weighted(WITH_TURN);
     let disturbances = disturbances.into_iter().flatten().map(|disturbance| {
         let mut disturbance = match is_fault(&disturbance) {
             true => timed(disturbance, drawer.draw(&timing)),
             false => disturbance,
         };
+        if behaves(&disturbance) && drawer.draw(&with_turn) {
+            disturbance.0.push(Draft::send(Saying::Echo));
+        }
         for draft in &mut disturbance.0 {
             if let Draft::Send {
                 commits: false,
@@ -155,6 +166,16 @@ fn pool(composition: &Composition, streams: Streams) -> Vec<Candidate> {
         next,
     });
     candidates.collect()
+}
+
+/// Whether a disturbance only changes the wrapper's behaviour.
+fn behaves(disturbance: &Disturbance) -> bool {
+    match &disturbance.0[..] {
+        [Draft::Step(step)] => {
+            matches!(&**step, Step::Fault(injection) if matches!(injection.fault, Fault::Wrapper(_)))
+        }
+        _ => false,
+    }
 }
 
 /// Takes the newest act or disturbance from the pool, for its cost.

@@ -8,13 +8,14 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
 use turnstile_profile::Profile;
-use turnstile_scenarios::{Call, Json, Lapse, SessionName, Step};
+use turnstile_scenarios::{Call, Caller, Json, Lapse, SessionName, Step};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
 use super::beginning::finish_soon;
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::disturbance::Disturbance;
+use crate::explore::layout::QUERIES;
 use crate::explore::swarm::WorkloadRates;
 use crate::explore::values::{MODEL, Values};
 use crate::explore::workload::{self, Act};
@@ -27,8 +28,11 @@ const MOST_REQUESTS: usize = 5;
 /// seldom that a tenth of it is not too late.
 const OVER: RangeInclusive<u32> = 11..=30;
 /// One of so many scenarios ends with a full queue, and one of so many others with a prompt that is too long.
-const ONE_FULL_IN: u64 = 15;
+const ONE_FULL_IN: u64 = 10;
 const ONE_LONG_IN: u64 = 25;
+/// One of so many ends with all queries, and one of so many of these with the same by a caller without the right to them.
+const ONE_QUERIED_IN: u64 = 2;
+const ONE_REPEATED_IN: u64 = 3;
 
 /// What shows something and changes nothing.
 const REQUESTS: WorkloadRates = WorkloadRates {
@@ -50,7 +54,24 @@ pub(super) fn ending(profile: &Profile, streams: Streams, random: &Randomness) -
     }
     let requests = drawer.draw(vec(workload::act(&REQUESTS), 1..=MOST_REQUESTS));
     last.extend(requests.into_iter().map(plain));
+    if random.below(ONE_QUERIED_IN) == 0 {
+        last.push(all_queries(Caller::Owner));
+        // A server may remember who may ask what.
+        if random.below(ONE_REPEATED_IN) == 0 {
+            last.push(all_queries(drawer.draw(workload::trespasser())));
+        }
+    }
     last
+}
+
+/// All queries about the session without a name.
+fn all_queries(by: Caller) -> Move {
+    let call = |query: &&str| Call {
+        by,
+        ..Call::by_owner(query, &SessionName::default())
+    };
+    let calls = QUERIES.iter().map(call).map(Step::Call);
+    Move::Disturbance(Disturbance::at_any_time(calls))
 }
 
 /// About as many messages at once as the queue takes.

@@ -35,7 +35,7 @@ use crate::workers;
 /// So many plays at the beginning are generated scenarios, unchanged: they find what is easy to find.
 const GENERATED_FIRST: u64 = 20;
 /// One of so many later plays is one.
-const ONE_GENERATED_IN: u64 = 10;
+const ONE_GENERATED_IN: u64 = 20;
 
 /// The label of the stream of randomness of choices.
 const CHOICES: &str = "guided:choices";

@@ -14,6 +14,9 @@ use crate::explore::wrapper_faults::{impostor_closes, impostor_opens, impostor_s
 /// How long to wait for the end of a turn, with an idle reconciliation.
 const END: Lapse = Lapse::from_secs(20);
 
+/// The agent's root session in a frame.
+pub(super) const ROOT: &str = "<kilo-session>";
+
 /// What a socket says.
 pub(super) type Word = (&'static str, Value);
 
@@ -37,7 +40,7 @@ pub(super) fn says((event, data): Word) -> Draft {
 
 /// Output of the root.
 pub(super) fn output() -> Word {
-    let delta = json!({"event": "message.part.delta", "properties": {"sessionID": "ses_a", "messageID": "msg_a",
+    let delta = json!({"event": "message.part.delta", "properties": {"sessionID": ROOT, "messageID": "msg_a",
         "partID": "prt_a", "field": "text", "delta": "more"}});
     ("kilocode", delta)
 }
@@ -57,14 +60,14 @@ fn terminal_word() -> impl Strategy<Value = Word> {
 
 /// A finished answer to a message, without an error or with one.
 fn answer(to: &'static str, error: bool) -> Word {
-    let mut info = json!({"id": format!("msg_of_{error}"), "role": "assistant", "sessionID": "ses_a", "parentID": to,
+    let mut info = json!({"id": format!("msg_of_{error}"), "role": "assistant", "sessionID": ROOT, "parentID": to,
         "time": {"created": 1, "completed": 2}});
     if error {
         info["error"] = json!({"name": "APIError", "data": {"message": "refused"}});
     }
     (
         "kilocode",
-        json!({"event": "message.updated", "properties": {"sessionID": "ses_a", "info": info}}),
+        json!({"event": "message.updated", "properties": {"sessionID": ROOT, "info": info}}),
     )
 }
 
@@ -73,7 +76,7 @@ pub(super) fn word() -> impl Strategy<Value = Word> {
     prop_oneof![
         4 => terminal_word(),
         2 => any::<bool>().prop_map(|error| answer(LAST, error)),
-        1 => Just(("kilocode", json!({"event": "session.idle", "properties": {"sessionID": "ses_a"}}))),
+        1 => Just(("kilocode", json!({"event": "session.idle", "properties": {"sessionID": ROOT}}))),
         1 => Just(("heartbeat", Value::Null)),
     ]
 }

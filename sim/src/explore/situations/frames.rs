@@ -8,6 +8,7 @@ use turnstile_scenarios::{Credentials, Fence, IngestFrame, Moment};
 
 use super::{awaits, wait};
 use crate::explore::disturbance::{Disturbance, Draft, LAST};
+use crate::explore::swarm::Frames;
 use crate::explore::times::between;
 use crate::explore::workload::Saying;
 use crate::explore::wrapper_faults::{impostor_opens, impostor_sends, impostor_sends_frame};
@@ -21,17 +22,23 @@ const CHILD: &str = "ses_child";
 const DEPTHS: [usize; 2] = [100, 200];
 
 /// Frames of all kinds, some of them after a pause, while a message is at work.
-pub(super) fn frames_of_every_kind(most: usize) -> impl Strategy<Value = Disturbance> {
-    let frame = prop_oneof![5 => entity(), 2 => event(), 1 => odd_event(), 1 => no_frame()];
+pub(in crate::explore) fn frames_of_every_kind(frames: Frames) -> impl Strategy<Value = Disturbance> {
+    let Frames { most, returning } = frames;
+    let single = prop_oneof![5 => entity(), 2 => event(), 1 => odd_event(), 1 => no_frame()];
+    let single = single.prop_map(|frame| vec![frame]);
+    let frames = match returning {
+        0 => single.boxed(),
+        _ => prop_oneof![9 => single, returning => returning_part()].boxed(),
+    };
     let pause = proptest::option::weighted(0.3, between(1, 700));
-    vec((frame, pause), 3..=most).prop_map(|frames| {
+    vec((frames, pause), 3..=most).prop_map(|frames| {
         let mut drafts = vec![
             Draft::send(Saying::Gate),
             awaits(Moment::Sent),
             impostor_opens(Credentials::Fence(Fence::Current)).into(),
         ];
-        for (frame, pause) in frames {
-            drafts.push(frame);
+        for (frames, pause) in frames {
+            drafts.extend(frames);
             drafts.extend(pause.map(wait));
         }
         drafts.push(Draft::Release);
@@ -41,6 +48,33 @@ pub(super) fn frames_of_every_kind(most: usize) -> impl Strategy<Value = Disturb
 
 fn kilo(event: &str, properties: Value) -> Draft {
     impostor_sends("kilocode", json!({"event": event, "properties": properties})).into()
+}
+
+fn part_updated(message: &str, part: &str, text: &str) -> Draft {
+    kilo(
+        "message.part.updated",
+        json!({"part": {"id": part, "messageID": message, "sessionID": CHILD,
+        "type": "text", "text": text}}),
+    )
+}
+
+fn part_removed(message: &str, part: &str) -> Draft {
+    kilo(
+        "message.part.removed",
+        json!({"sessionID": CHILD, "messageID": message, "partID": part}),
+    )
+}
+
+/// A part that is removed and comes back.
+fn returning_part() -> impl Strategy<Value = Vec<Draft>> {
+    (0..MESSAGES.len(), 0..PARTS.len()).prop_map(|(message, part)| {
+        let (message, part) = (MESSAGES[message], PARTS[part]);
+        vec![
+            part_updated(message, part, "before"),
+            part_removed(message, part),
+            part_updated(message, part, "after"),
+        ]
+    })
 }
 
 /// A version of a message or a part, or its removal.
@@ -59,15 +93,8 @@ fn entity() -> impl Strategy<Value = Draft> {
                 "message.updated",
                 json!({"info": {"id": message, "role": "user", "sessionID": CHILD}}),
             ),
-            2 | 3 => kilo(
-                "message.part.updated",
-                json!({"part": {"id": part, "messageID": message, "sessionID": CHILD,
-                "type": "text", "text": text}}),
-            ),
-            4 => kilo(
-                "message.part.removed",
-                json!({"sessionID": CHILD, "messageID": message, "partID": part}),
-            ),
+            2 | 3 => part_updated(message, part, &text),
+            4 => part_removed(message, part),
             _ => kilo(
                 "message.part.delta",
                 json!({"sessionID": CHILD, "messageID": message, "partID": part,

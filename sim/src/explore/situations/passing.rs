@@ -6,12 +6,14 @@ use std::time::Duration;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use turnstile_judge::parties::SERVER;
+use turnstile_judge::parties::{SERVER, WRAPPER};
 use turnstile_profile::Profile;
-use turnstile_scenarios::{ClockChange, Credentials, Fault, Fence, Lapse, WrapperBehaviour};
+use turnstile_scenarios::{
+    ClockChange, ConnectionEnd, Credentials, Fault, Fence, Lapse, Link, Step, WrapperBehaviour,
+};
 
 use super::deadlines::Waiting;
-use super::evidence::{Word, output, says};
+use super::evidence::{ROOT, Word, output, says};
 use super::{TURN, awaits, outage, wait};
 use crate::explore::disturbance::{Disturbance, Draft};
 use crate::explore::times::between;
@@ -33,6 +35,7 @@ enum Meanwhile {
     /// The server goes down before the deadline and is back after it. Its clock may be set back between.
     Down {
         before: Lapse,
+        after: Lapse,
         sets_clock: bool,
     },
 }
@@ -72,11 +75,17 @@ fn waiting(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
         1 => Just(Waiting::Pong),
         2 => Just(Waiting::ReadyOnly),
         2 => Just(Waiting::KeepWarm),
-        1 => Just(Waiting::EnqueueRetry),
+        2 => Just(Waiting::EnqueueRetry),
     ];
     let moved = prop_oneof![Just(Waiting::NoOutput), Just(Waiting::Reconciliation)];
-    let down = (between(1_000, 9_000), any::<bool>())
-        .prop_map(|(before, sets_clock)| Meanwhile::Down { before, sets_clock })
+    // The wrapper would give up a server that is down for long.
+    let moment = || between(500, 3_000);
+    let down = (moment(), moment(), any::<bool>())
+        .prop_map(|(before, after, sets_clock)| Meanwhile::Down {
+            before,
+            after,
+            sets_clock,
+        })
         .boxed();
     let said = (word(), 5..95_u32).prop_map(|(word, share)| Meanwhile::Said { word, share });
     let nothing_or_down = prop_oneof![Just(Meanwhile::Nothing), down.clone()];
@@ -93,7 +102,7 @@ fn waiting(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
         let outlasting = Lapse::from(length * 2 + *over);
         let mut drafts: Vec<Draft> = waiting.fault_before(outlasting).into_iter().collect();
         drafts.extend(begun(waiting, heartbeat));
-        drafts.extend(waiting.faults_after(outlasting));
+        drafts.extend(faults_after(waiting, outlasting));
         drafts.extend(until_passed(length, over, meanwhile));
         drafts.push(misbehaving(WrapperBehaviour::default()).into());
         Disturbance(drafts)
@@ -103,7 +112,7 @@ fn waiting(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
 /// A word of a wrapper at work: each moves some deadlines and not others.
 fn word() -> impl Strategy<Value = Word> {
     let busy = json!({"event": "session.status",
-        "properties": {"sessionID": "ses_a", "status": {"type": "busy"}}});
+        "properties": {"sessionID": ROOT, "status": {"type": "busy"}}});
     prop_oneof![
         Just(("kilocode", busy)),
         Just(output()),
@@ -133,6 +142,19 @@ fn begun(waiting: Waiting, heartbeat: Option<Lapse>) -> Vec<Draft> {
     [turn(Waiting::KeepWarm, stays), turn(waiting, behaviour)].concat()
 }
 
+/// The faults that begin the wait: a wrapper that is away is cut off.
+fn faults_after(waiting: Waiting, lasts: Lapse) -> Vec<Draft> {
+    if waiting != Waiting::Grace {
+        return waiting.faults_after(lasts);
+    }
+    let loss = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
+    let away = Fault::cut(&Link::one_way(WRAPPER, SERVER));
+    vec![
+        Step::fault(loss, None).into(),
+        Step::fault(away, Some(lasts)).into(),
+    ]
+}
+
 /// The steps until a deadline of that length has passed, and some time over.
 fn until_passed(length: Duration, over: Lapse, meanwhile: Meanwhile) -> Vec<Draft> {
     let whole = wait(Lapse::from(length + *over));
@@ -144,9 +166,13 @@ fn until_passed(length: Duration, over: Lapse, meanwhile: Meanwhile) -> Vec<Draf
             says(word),
             whole,
         ],
-        Meanwhile::Down { before, sets_clock } => {
+        Meanwhile::Down {
+            before,
+            after,
+            sets_clock,
+        } => {
             let set = sets_clock.then_some(ClockChange::Back(SET_BACK));
-            let outage = outage(Fault::crash(SERVER), set, Lapse::from(*before + *over));
+            let outage = outage(Fault::crash(SERVER), set, Lapse::from(*before + *after));
             let mut drafts = vec![wait(Lapse::from(length.saturating_sub(*before)))];
             drafts.extend(outage.map(Draft::from));
             // After a clock that was set back, a deadline is due after its whole length (R7.36).
