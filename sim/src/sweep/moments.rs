@@ -70,7 +70,10 @@ struct Progress {
 #[derive(Debug, Default)]
 struct State {
     steps: usize,
-    messages: BTreeMap<String, Progress>,
+    /// How far each message is, in order of appearance: after a fault, ids that begin with a time differ.
+    messages: Vec<Progress>,
+    /// The ids of these messages.
+    ids: Vec<String>,
     /// The last state that the agent of each wrapper reported.
     agents: BTreeMap<String, String>,
     /// Exchanges and sockets of each party, by number.
@@ -95,7 +98,10 @@ impl State {
                 String::new()
             }
         };
-        self.recent.push_back((record.at, format!("{party} {mark}")));
+        // An event that a client receives is of its stream only, to which no fault of a sweep happens.
+        if !is_event_of_client(record) {
+            self.recent.push_back((record.at, format!("{party} {mark}")));
+        }
         while let Some((at, _)) = self.recent.front()
             && *at + JUST_BEFORE < record.at
         {
@@ -121,9 +127,9 @@ impl State {
                 body,
                 ..
             } => {
-                let message = message_of(body);
+                let message = message_of(body).map(|id| self.number_of(id));
                 self.count(party, path, message);
-                let mark = format!("{method} {} {}", without_query(path), message.unwrap_or_default());
+                let mark = format!("{method} {} {message:?}", without_query(path));
                 self.open.insert(exchange(number), mark.clone());
                 mark
             }
@@ -164,7 +170,7 @@ impl State {
                 format!("closed {code:?} {by:?}")
             }
             Observation::FrameSent { frame, .. } => {
-                let mark = mark_of(frame);
+                let mark = self.mark_of(frame);
                 if host_of(party) == WRAPPER && is_state_of_agent(&mark) {
                     self.agents.insert(party.to_owned(), mark.clone());
                 }
@@ -174,23 +180,52 @@ impl State {
                 if party == OBSERVER
                     && let Some((event, message)) = message_event(frame)
                 {
-                    event.clone_into(&mut self.messages.entry(message.to_owned()).or_default().event);
+                    let number = self.number_of(message);
+                    event.clone_into(&mut self.messages[number].event);
                 }
-                mark_of(frame)
+                self.mark_of(frame)
             }
         }
     }
 
     /// Counts deliveries and callbacks.
-    fn count(&mut self, party: &str, path: &str, message: Option<&str>) {
+    fn count(&mut self, party: &str, path: &str, message: Option<usize>) {
         let Some(message) = message else { return };
-        let progress = self.messages.entry(message.to_owned()).or_default();
+        let progress = &mut self.messages[message];
         let counter = match host_of(party) {
             RECEIVER => &mut progress.callbacks,
             WRAPPER if path.starts_with("/job/") => &mut progress.deliveries,
             _ => return,
         };
         *counter = MOST_COUNTED.min(*counter + 1);
+    }
+
+    /// The number of a message, in order of appearance.
+    fn number_of(&mut self, id: &str) -> usize {
+        let known = self.ids.iter().position(|known| known == id);
+        known.unwrap_or_else(|| {
+            self.ids.push(id.to_owned());
+            self.messages.push(Progress::default());
+            self.ids.len() - 1
+        })
+    }
+
+    /// What a frame says, without ids and times.
+    fn mark_of(&mut self, frame: &Value) -> String {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let data = &frame["data"];
+        let status = &data["properties"]["status"]["type"];
+        let info = &data["properties"]["info"];
+        let is_over = !info["time"]["completed"].is_null();
+        let message = data["messageId"].as_str().or(info["parentID"].as_str());
+        let message = message.map(|id| self.number_of(id));
+        format!(
+            "{} {} {} {} {is_over} {message:?}",
+            text(&frame["streamEventType"]),
+            text(&frame["type"]),
+            text(&data["event"]),
+            text(status),
+        )
     }
 
     fn take_world(&mut self, event: &WorldEvent) -> String {
@@ -233,6 +268,12 @@ impl State {
     }
 }
 
+/// Whether a client received an event.
+fn is_event_of_client(record: &Record) -> bool {
+    let is_frame = matches!(record.what, What::Observation(Observation::FrameReceived { .. }));
+    is_frame && host_of(&record.party) != WRAPPER
+}
+
 fn without_query(path: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _)| path)
 }
@@ -248,24 +289,6 @@ fn message_event(frame: &Value) -> Option<(&str, &str)> {
     let event = frame["streamEventType"].as_str()?;
     let event = event.strip_prefix("cloud.message.")?;
     Some((event, frame["data"]["messageId"].as_str()?))
-}
-
-/// What a frame says, without ids and times.
-fn mark_of(frame: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let data = &frame["data"];
-    let status = &data["properties"]["status"]["type"];
-    let info = &data["properties"]["info"];
-    let is_over = !info["time"]["completed"].is_null();
-    let message = data["messageId"].as_str().or(info["parentID"].as_str());
-    format!(
-        "{} {} {} {} {is_over} {}",
-        text(&frame["streamEventType"]),
-        text(&frame["type"]),
-        text(&data["event"]),
-        text(status),
-        message.unwrap_or_default()
-    )
 }
 
 /// Whether a frame of a wrapper reports the state of its agent.

@@ -1,7 +1,8 @@
 //! Sweeps with two faults: the second at each moment after the first.
 //!
-//! A moment after a first fault is left out if a state like it has followed a fault of the same kind before: what a second
-//! fault does there was tried.
+//! A moment after a first fault is left out if a state like it has followed another first fault before, of any kind: what a
+//! second fault does there was tried. What a server remembers of a first fault and the wire does not show is not part of the
+//! state.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -58,9 +59,10 @@ pub fn sweep_pairs(
     let swept = Swept::of(scenario, sweeping)?;
     let mut strips = Vec::new();
     let (mut before, mut known) = (0, sweeping.kinds.len() * swept.played());
+    let mut seen = BTreeSet::new();
     for kind in sweeping.kinds {
         let mut strip = PairStrip::new(kind);
-        let (mut seen, mut seconds) = (BTreeSet::new(), Vec::new());
+        let mut seconds = Vec::new();
         sweep_with(&swept, sweeping, kind, |moment, later| {
             for place in later.into_iter().filter(|place| place.at >= moment.at) {
                 if seen.insert(place.state) || sweeping.has_all_moments {
