@@ -62,7 +62,7 @@ impl Call {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Body {
-    /// This text, in which `<session>` and labels such as `<first>` are replaced by ids.
+    /// This text, in which `<session>`, `<kilo-session>` and labels such as `<first>` are replaced by ids.
     Text(String),
     /// A JSON text of this length, in characters.
     #[schemars(extend("maximum" = LONGEST_BODY))]

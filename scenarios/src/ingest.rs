@@ -78,7 +78,8 @@ pub enum IngestFrame {
         /// Its `data`.
         data: At<Json>,
     },
-    /// A text frame with this text, in which `<session>` and labels such as `<first>` are replaced by ids.
+    /// A text frame with this text, in which `<session>`, `<kilo-session>` and labels such as `<first>` are replaced by
+    /// ids.
     Raw(String),
     /// A binary frame.
     Binary,

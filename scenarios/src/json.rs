@@ -18,7 +18,7 @@ const PRESENT: &str = "present";
 const SESSION_NAME: &str = "session";
 /// Name in JSON that stands for the id of the agent's root session, the `kiloSessionId` of the session.
 const KILO_SESSION_NAME: &str = "kilo-session";
-/// The names in JSON that are no labels.
+/// The names in JSON that stand for ids without a label.
 pub(crate) const SESSION_NAMES: [&str; 2] = [SESSION_NAME, KILO_SESSION_NAME];
 
 /// End of a string such as `<5000 characters>`, which is replaced by a text of that length.

@@ -249,10 +249,11 @@ impl<'a> Player<'a> {
 
     /// The ids of a session that have names in JSON.
     pub(super) fn session_ids(&self, session: &SessionName) -> SessionIds {
-        let wrapper = self.wrapper_host(session);
+        let session = self.session(session);
+        let kilo_session = session.and_then(|session| self.view.kilo_session(session));
         SessionIds {
-            session: self.session(session).map(str::to_owned),
-            kilo_session: self.view.kilo_session(&wrapper).map(str::to_owned),
+            session: session.map(str::to_owned),
+            kilo_session: kilo_session.map(str::to_owned),
         }
     }
 

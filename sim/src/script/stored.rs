@@ -55,7 +55,12 @@ pub(super) fn lay_out(
     if let Some(label) = &stored.initial_message {
         record.insert("initialMessageId".to_owned(), json!(ids[&label.value]));
     }
-    let text = |field: &str| record[field].as_str().map(str::to_owned);
+    let changes = &stored.record.0;
+    let text = |field: &str| {
+        let in_group = || changes.get("identity")?.get(field)?.as_str();
+        let changed = changes.get(field).and_then(Value::as_str).or_else(in_group);
+        changed.or(record[field].as_str()).map(str::to_owned)
+    };
     let session_ids = SessionIds {
         session: text("sessionId"),
         kilo_session: text("kiloSessionId"),

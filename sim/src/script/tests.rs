@@ -234,6 +234,24 @@ fn placeholders_are_replaced() {
 }
 
 #[test]
+fn the_name_of_the_agents_session_stands_for_that_of_the_session_of_the_step() {
+    let asked = "procedure: getSession, reply: { has: { kiloSessionId: <kilo-session> } }";
+    let steps = format!(
+        "- start: {{ as: first, say: idle }}\n\
+         - start: {{ as: second, say: idle, session: other }}\n\
+         - call: {{ {asked}, session: other }}\n\
+         - call: {{ {asked} }}\n\
+         - await: {{ message: second, is: completed }}\n\
+         - call: {{ {asked} }}"
+    );
+    assert_eq!(findings_of(&played("", &steps, "")), "");
+
+    let stored = "session: { stored: { record: { kiloSessionId: ses_given, model: <kilo-session> } } }";
+    let steps = "- call: { procedure: getSession, reply: { has: { model: ses_given } } }";
+    assert_eq!(findings_of(&played(stored, steps, "")), "");
+}
+
+#[test]
 fn a_grouped_record_is_merged_with_the_fields_of_the_script() {
     let stored =
         "session: { stored: { form: grouped, record: { agent: { mode: plan }, future: { field: 1 } } } }";

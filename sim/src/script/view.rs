@@ -26,8 +26,10 @@ pub(super) struct View {
     delivered: BTreeMap<String, u32>,
     /// The last binding that the server sent to the wrapper.
     binding: Option<Value>,
-    /// Ids of kilo sessions, by the wrapper to which the server has sent them.
+    /// Ids of kilo sessions, by session.
     kilo_sessions: BTreeMap<String, String>,
+    /// The session of each unanswered preparation, by wrapper and exchange.
+    preparations: BTreeMap<(String, u64), String>,
     /// Time of the last observation by any party except the observer.
     last_seen: Duration,
 }
@@ -74,9 +76,9 @@ impl View {
         self.binding.as_ref()
     }
 
-    /// Id of the kilo session of a wrapper, if the server has sent it to that wrapper.
-    pub fn kilo_session(&self, wrapper: &str) -> Option<&str> {
-        self.kilo_sessions.get(wrapper).map(String::as_str)
+    /// Id of the kilo session of a session, if the server or its wrapper has named it.
+    pub fn kilo_session(&self, session: &str) -> Option<&str> {
+        self.kilo_sessions.get(session).map(String::as_str)
     }
 
     /// Time of the last observation by any party except the observer.
@@ -98,13 +100,28 @@ impl View {
                     *self.parked.entry(tag.to_owned()).or_default() += 1;
                 }
             }
-            (party, Observation::RequestReceived { body, .. }) if is_wrapper(party) => {
+            (party, Observation::RequestReceived { exchange, body, .. }) if is_wrapper(party) => {
                 if party == WRAPPER && body["session"]["wrapperRunId"].is_string() {
                     self.binding = Some(body["session"].clone());
                 }
-                if let Some(kilo_session) = body["kiloSessionId"].as_str() {
-                    self.kilo_sessions
-                        .insert(party.to_owned(), kilo_session.to_owned());
+                if let Some(session) = body["agentSessionId"].as_str() {
+                    self.preparations
+                        .insert((party.to_owned(), *exchange), session.to_owned());
+                    self.take_kilo_session(session, body);
+                }
+            }
+            (party, Observation::ReplySent { exchange, body, .. }) if is_wrapper(party) => {
+                if let Some(session) = self.preparations.remove(&(party.to_owned(), *exchange)) {
+                    self.take_kilo_session(&session, body);
+                }
+            }
+            (_, Observation::ReplyReceived { body, .. }) => {
+                let data = &body["result"]["data"];
+                let session = data["cloudAgentSessionId"]
+                    .as_str()
+                    .or(data["sessionId"].as_str());
+                if let Some(session) = session {
+                    self.take_kilo_session(session, data);
                 }
             }
             (RECEIVER, Observation::RequestReceived { exchange, body, .. }) => {
@@ -118,6 +135,14 @@ impl View {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Takes the id of the kilo session of a session from a body, if it is there.
+    fn take_kilo_session(&mut self, session: &str, body: &Value) {
+        if let Some(kilo_session) = body["kiloSessionId"].as_str() {
+            self.kilo_sessions
+                .insert(session.to_owned(), kilo_session.to_owned());
         }
     }
 

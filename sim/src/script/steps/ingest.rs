@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use turnstile_judge::parties::WRAPPER;
 use turnstile_scenarios::{
     At, Credentials, Fence, Ingest, IngestFrame, IngestName, Reply, SessionName, Spot, Ticket, text_with_ids,
 };
@@ -100,7 +99,7 @@ impl Player<'_> {
             Fence::StaleConnection => connection = altered(&connection),
         }
         let session = self.session(&SessionName::default()).unwrap_or_default();
-        let kilo_session = self.view.kilo_session(WRAPPER).unwrap_or(SOME_KILO_SESSION);
+        let kilo_session = self.view.kilo_session(session).unwrap_or(SOME_KILO_SESSION);
         let generation = &binding["wrapperGeneration"];
         Some(format!(
             "wrapperRunId={run}&kiloSessionId={kilo_session}&sessionId={session}\

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 /// Words with a special meaning in YAML, JSON, scripts, directives, URLs or HTTP, and values beyond limits.
-const WORDS: [&str; 60] = [
+const WORDS: [&str; 61] = [
     "{",
     "}",
     "[",
@@ -45,6 +45,7 @@ const WORDS: [&str; 60] = [
     "-1s",
     "<first>",
     "<session>",
+    "<kilo-session>",
     "<16777217 characters>",
     "<4000000000 characters>",
     "slow:4000000000:0",
