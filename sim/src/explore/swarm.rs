@@ -112,7 +112,7 @@ pub(super) struct Shares {
 /// Frames of every kind in one situation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frames {
-    /// The largest number of frames.
+    /// The largest number of frames, where a part that comes back counts as one.
     pub(super) most: usize,
     /// How often a part is removed and comes back at once, relative to nine other frames.
     pub(super) returning: Rate,

@@ -6,10 +6,10 @@ use turnstile_scenarios::Gate;
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
-use super::compose::FRAMES;
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::imported::timing_out;
 use crate::explore::situations::{frames_of_every_kind, gate_wait, passing};
+use crate::explore::swarm::Frames;
 use crate::explore::workload::Saying;
 
 /// The label of the stream of randomness.
@@ -21,6 +21,11 @@ const MOST_PASSING: u64 = 2;
 /// One of so many others begins while a gate result is awaited, and one of so many others with frames of every kind.
 const ONE_GATE_IN: u64 = 8;
 const ONE_FRAMES_IN: u64 = 5;
+/// Many frames of every kind.
+pub(super) const FRAMES: Frames = Frames {
+    most: 40,
+    returning: 1,
+};
 /// One of so many of those with a deadline has the time-out of an execution instead.
 const ONE_EXECUTION_IN: u64 = 8;
 

@@ -10,14 +10,14 @@ use turnstile_scenarios::{Fault, Ingest, Step};
 use turnstile_seams::Randomness;
 use turnstile_world::Streams;
 
-use super::beginning::beginning;
+use super::beginning::{FRAMES, beginning};
 use super::ending::{ending, unused};
 use super::events::{is_fault, timed, timing};
 use super::features::{FeatureMap, Trait, settings, traits};
 use crate::explore::composition::{Composition, Drawer, Move};
 use crate::explore::disturbance::{Disturbance, Draft};
 use crate::explore::faults;
-use crate::explore::swarm::{FaultRates, Frames, Shares, WorkloadRates};
+use crate::explore::swarm::{FaultRates, Shares, WorkloadRates};
 use crate::explore::values;
 use crate::explore::workload::{self, Act, Saying};
 
@@ -39,13 +39,8 @@ const FAULT_INSIDE: u64 = 15;
 const REQUEST_INSIDE: u64 = 60;
 /// The chance that a message of a situation has images or a variant.
 const WITH_EXTRAS: f64 = 0.15;
-/// The chance that a message follows a change of the wrapper's behaviour.
+/// The chance that a message follows a change of the wrapper's behaviour that itself follows no event.
 const WITH_TURN: f64 = 0.5;
-/// Many frames of every kind.
-pub(super) const FRAMES: Frames = Frames {
-    most: 40,
-    returning: 1,
-};
 /// The share of situations in the pool.
 const SHARES: Shares = Shares {
     faults: 2,

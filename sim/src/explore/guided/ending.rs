@@ -30,7 +30,8 @@ const OVER: RangeInclusive<u32> = 11..=30;
 /// One of so many scenarios ends with a full queue, and one of so many others with a prompt that is too long.
 const ONE_FULL_IN: u64 = 10;
 const ONE_LONG_IN: u64 = 25;
-/// One of so many ends with all queries, and one of so many of these with the same by a caller without the right to them.
+/// One of so many others ends with all queries, and one of so many of these with the same by a caller without the right to
+/// them.
 const ONE_QUERIED_IN: u64 = 2;
 const ONE_REPEATED_IN: u64 = 3;
 

@@ -142,7 +142,7 @@ fn begun(waiting: Waiting, heartbeat: Option<Lapse>) -> Vec<Draft> {
     [turn(Waiting::KeepWarm, stays), turn(waiting, behaviour)].concat()
 }
 
-/// The faults that begin the wait: a wrapper that is away is cut off.
+/// The faults that begin the wait. A wrapper that has lost its ingest is cut off from the server, so it cannot come back.
 fn faults_after(waiting: Waiting, lasts: Lapse) -> Vec<Draft> {
     if waiting != Waiting::Grace {
         return waiting.faults_after(lasts);
