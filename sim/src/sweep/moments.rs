@@ -3,7 +3,8 @@
 //! Two moments are alike if the wire shows the same state at both: the step of the script, how far each message is, the
 //! requests and sockets that are open, the faults in effect, and what happened just before. Times do not count, so the
 //! pings of an hour are alike. This is a heuristic: what a server counts in silence may differ. So a single fault is tried at
-//! the first and at the last of the moments that are alike, a second one at the first.
+//! the first and at the last of the moments that are alike, a second one at the first. For a second one, events that clients
+//! received just before do not count either: they tell moments apart at which a server mostly does nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,7 +14,7 @@ use serde_json::Value;
 use turnstile_events::observation::Observation;
 use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
-use turnstile_judge::parties::{OBSERVER, RECEIVER, WRAPPER, host_of};
+use turnstile_judge::parties::{OBSERVER, RECEIVER, WRAPPER, host_of, is_wrapper};
 use turnstile_judge::trace::{Record, What};
 
 use crate::script::Verdict;
@@ -29,6 +30,8 @@ pub(super) struct Place {
     pub(super) at: Duration,
     /// The hash of the state that it leaves.
     pub(super) state: u64,
+    /// The same without the events that clients received just before.
+    pub(super) without_events: u64,
 }
 
 /// All moments with an event before the final inspection.
@@ -40,7 +43,8 @@ pub(super) fn places(verdict: &Verdict) -> Vec<Place> {
         instant.iter().for_each(|record| state.take(record));
         Place {
             at: instant[0].at,
-            state: state.hash(),
+            state: state.hash(true),
+            without_events: state.hash(false),
         }
     });
     places.collect()
@@ -66,6 +70,15 @@ struct Progress {
     callbacks: u32,
 }
 
+/// What happened just before a moment.
+#[derive(Debug)]
+struct Recent {
+    at: Duration,
+    /// What happened, without ids and times.
+    mark: String,
+    is_event_of_client: bool,
+}
+
 /// What the wire shows of a run at a moment.
 #[derive(Debug, Default)]
 struct State {
@@ -81,7 +94,7 @@ struct State {
     /// Faults in effect, by place.
     faults: BTreeMap<String, String>,
     /// What happened just before.
-    recent: VecDeque<(Duration, String)>,
+    recent: VecDeque<Recent>,
 }
 
 impl State {
@@ -98,12 +111,13 @@ impl State {
                 String::new()
             }
         };
-        // An event that a client receives is of its stream only, to which no fault of a sweep happens.
-        if !is_event_of_client(record) {
-            self.recent.push_back((record.at, format!("{party} {mark}")));
-        }
-        while let Some((at, _)) = self.recent.front()
-            && *at + JUST_BEFORE < record.at
+        self.recent.push_back(Recent {
+            at: record.at,
+            mark: format!("{party} {mark}"),
+            is_event_of_client: is_event_of_client(record),
+        });
+        while let Some(recent) = self.recent.front()
+            && recent.at + JUST_BEFORE < record.at
         {
             self.recent.pop_front();
         }
@@ -249,7 +263,7 @@ impl State {
         }
     }
 
-    fn hash(&self) -> u64 {
+    fn hash(&self, with_events: bool) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.steps.hash(&mut hasher);
         self.messages.hash(&mut hasher);
@@ -262,7 +276,9 @@ impl State {
         open.sort_unstable();
         open.hash(&mut hasher);
         self.faults.hash(&mut hasher);
-        let recent: BTreeSet<&str> = self.recent.iter().map(|(_, mark)| mark.as_str()).collect();
+        let recent = self.recent.iter();
+        let recent = recent.filter(|recent| with_events || !recent.is_event_of_client);
+        let recent: BTreeSet<&str> = recent.map(|recent| recent.mark.as_str()).collect();
         recent.hash(&mut hasher);
         hasher.finish()
     }
@@ -271,7 +287,7 @@ impl State {
 /// Whether a client received an event.
 fn is_event_of_client(record: &Record) -> bool {
     let is_frame = matches!(record.what, What::Observation(Observation::FrameReceived { .. }));
-    is_frame && host_of(&record.party) != WRAPPER
+    is_frame && !is_wrapper(host_of(&record.party))
 }
 
 fn without_query(path: &str) -> &str {
@@ -306,14 +322,36 @@ fn is_state_of_agent(mark: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn places_of(states: &[u64]) -> Vec<Place> {
         let place = |state: &u64| Place {
             at: Duration::ZERO,
             state: *state,
+            without_events: *state,
         };
         states.iter().map(place).collect()
+    }
+
+    #[test]
+    fn messages_are_told_apart_by_their_order_and_not_by_their_ids() {
+        let marks = |ids: [&str; 3]| {
+            let mut state = State::default();
+            ids.map(|id| {
+                let frame = json!({"streamEventType": "cloud.message.queued", "data": {"messageId": id}});
+                state.mark_of(&frame)
+            })
+        };
+        assert_eq!(
+            marks(["msg_1", "msg_2", "msg_1"]),
+            marks(["msg_8", "msg_4", "msg_8"])
+        );
+        assert_ne!(
+            marks(["msg_1", "msg_2", "msg_1"]),
+            marks(["msg_8", "msg_4", "msg_4"])
+        );
     }
 
     #[test]

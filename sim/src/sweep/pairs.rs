@@ -1,7 +1,7 @@
 //! Sweeps with two faults: the second at each moment after the first.
 //!
-//! A moment after a first fault is left out if a state like it has followed another first fault before, of any kind: what a
-//! second fault does there was tried. What a server remembers of a first fault and the wire does not show is not part of the
+//! A moment after a first fault is left out if a state like it has followed a first fault before, of any kind: what a second
+//! fault does there was tried. What a server remembers of a first fault and the wire does not show is not part of the
 //! state.
 
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ pub fn sweep_pairs(
         let mut seconds = Vec::new();
         sweep_with(&swept, sweeping, kind, |moment, later| {
             for place in later.into_iter().filter(|place| place.at >= moment.at) {
-                if seen.insert(place.state) || sweeping.has_all_moments {
+                if seen.insert(place.without_events) || sweeping.has_all_moments {
                     let first = TimedFault { at: moment.at, kind };
                     let at = place.at + AFTER;
                     seconds.push(Second { first, at });
