@@ -303,6 +303,18 @@ fn a_sweep_with_pairs_finds_what_needs_two_faults_and_repeats_it() {
 }
 
 #[test]
+fn a_sweep_accuses_no_server_whose_socket_opened_late_or_whose_turn_was_reported_early() {
+    for (script, fault) in [
+        ("scenarios/suite/interrupt/error-text.yaml", "stall"),
+        ("scenarios/suite/wrapper/contradictory-evidence.yaml", "stall"),
+        ("scenarios/suite/wrapper/unfinished-reply.yaml", "server-crash"),
+    ] {
+        let output = turnstile(&["sweep", script, "--fault", fault]);
+        assert_eq!(output.status.code(), Some(0), "{script}: {}", stdout(&output));
+    }
+}
+
+#[test]
 fn moments_that_are_alike_are_left_out_of_a_sweep() {
     let script = "scenarios/suite/wrapper/warm-start-fails-for-good.yaml";
     let sweep = ["sweep", script, "--fault", "reset"];

@@ -95,8 +95,11 @@ impl<'s, 'a> Run<'s, 'a> {
         let Some(newest) = opened.clone().map(|socket| socket.opened_at).max() else {
             return restarted_at;
         };
-        // The server may have accepted two sockets in another order than the wrapper saw.
-        let newest = opened.filter(|socket| socket.opened_at + self.session.run.max_transit() >= newest);
+        // The server may have accepted two sockets in another order than the wrapper saw, by far if an answer was held up.
+        let newest = opened.filter(|socket| {
+            socket.opened_at + self.session.run.max_transit() >= newest
+                || faults.may_have_held_up(self.host(), socket.opened_at, newest)
+        });
         let closed_at = newest.map(|socket| socket.closed_at.filter(|closed_at| *closed_at <= time));
         closed_at.collect::<Option<Vec<_>>>()?.into_iter().max()
     }

@@ -325,8 +325,10 @@ impl<'a> SessionHistory<'a> {
     /// repeated keeps its place in the log.
     pub fn may_have_been_taken_before(&self, message: &str, event: &StreamEvent) -> bool {
         self.taken.get(message).is_some_and(|taken| {
+            // The server had begun the delivery before it reached the wrapper.
+            let until = event.at + self.run.time_error() + self.run.max_transit();
             let last = taken.deliveries.last();
-            last.is_some_and(|delivery| delivery.at <= event.at)
+            last.is_some_and(|delivery| delivery.at <= until)
                 && taken.last_sent.is_some_and(|id| id > event.id)
                 && taken.first_report.is_some_and(|id| id < event.id)
         })

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{ClockChange, ConnectionEnd, Fault, Link, Place};
+use turnstile_fault::{ClockChange, ConnectionEnd, Fault, Link, LinkEffect, Place};
 
 use crate::oracle::written::Writer;
 use crate::parties::{SERVER, WRAPPER};
@@ -169,6 +169,26 @@ fn an_older_socket_that_lingers_does_not_stop_the_grace() {
     writer.ingest_ends(1);
     writer.wait(25);
     assert_eq!(completed(writer), FOUND);
+}
+
+#[test]
+fn a_socket_whose_answer_was_held_up_may_be_older_than_one_that_stays() {
+    let stall = Fault::on(&Link::between(SERVER, WRAPPER), LinkEffect::Stall);
+    let place = stall.place().expect("a link is a place");
+    for (is_held_up, rules) in [(false, &FOUND[..]), (true, &NOTHING)] {
+        let mut writer = Writer::at_work();
+        if is_held_up {
+            writer.world(WorldEvent::of(&stall));
+        }
+        writer.wait(4);
+        if is_held_up {
+            writer.world(WorldEvent::Ended { place: place.clone() });
+        }
+        writer.opens_ingest(1);
+        writer.ingest_ends(1);
+        writer.wait(40);
+        assert_eq!(completed(writer), rules, "{is_held_up}");
+    }
 }
 
 #[test]
