@@ -1,12 +1,12 @@
 //! JSON values in a script: values to send, with labels for ids, and patterns for values received.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::name::is_plain;
+use crate::name::{Label, is_plain};
 
 /// Maximum length of a text that is given by its number of characters: above every limit of a request's body.
 pub(crate) const LONGEST_TEXT: usize = 16 << 20;
@@ -14,11 +14,11 @@ pub(crate) const LONGEST_TEXT: usize = 16 << 20;
 /// Pattern for any value except null.
 const PRESENT: &str = "present";
 
-/// Name in JSON that stands for the id of the session.
+/// Name of the id of the session in JSON.
 const SESSION_NAME: &str = "session";
-/// Name in JSON that stands for the id of the agent's root session, the `kiloSessionId` of the session.
+/// Name of the id of the agent's root session in JSON, which is the `kiloSessionId` of the session.
 const KILO_SESSION_NAME: &str = "kilo-session";
-/// The names in JSON that stand for ids without a label.
+/// The names of ids that need no label.
 pub(crate) const SESSION_NAMES: [&str; 2] = [SESSION_NAME, KILO_SESSION_NAME];
 
 /// End of a string such as `<5000 characters>`, which is replaced by a text of that length.
@@ -42,7 +42,7 @@ pub struct JsonObject(pub Map<String, Value>);
 #[serde(transparent)]
 pub struct Subset(pub Map<String, Value>);
 
-/// The ids that have names of their own in JSON, as far as they are known.
+/// The ids of a session that JSON can name without a label, as far as they are known.
 #[derive(Debug, Clone, Default)]
 pub struct SessionIds {
     /// The id of the session, for `<session>`.
@@ -82,13 +82,14 @@ impl TryFrom<Map<String, Value>> for JsonObject {
 }
 
 impl SessionIds {
-    /// The id that a name in JSON stands for, if it is one of these and known.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        match name {
-            SESSION_NAME => self.session.as_deref(),
-            KILO_SESSION_NAME => self.kilo_session.as_deref(),
+    /// The id for a name in JSON: the one with that label, or else one of these.
+    pub fn resolve(&self, name: &str, labelled: &BTreeMap<Label, String>) -> Option<String> {
+        let of_session = || match name {
+            SESSION_NAME => self.session.as_ref(),
+            KILO_SESSION_NAME => self.kilo_session.as_ref(),
             _ => None,
-        }
+        };
+        labelled.get(name).or_else(of_session).cloned()
     }
 }
 

@@ -137,10 +137,7 @@ impl Player<'_> {
             // The ids are fixed when the step begins.
             let ids = self.messages.clone();
             let session = self.session_ids(&SessionName::default());
-            let id = move |name: &str| {
-                let known = ids.get(name).map(String::as_str);
-                known.or_else(|| session.get(name)).map(str::to_owned)
-            };
+            let id = move |name: &str| session.resolve(name, &ids);
             let has = has.value.clone();
             Box::new(move |data: &Value| has.mismatch(data, &id).is_none()) as Box<dyn Fn(&Value) -> bool>
         });

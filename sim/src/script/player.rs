@@ -236,15 +236,9 @@ impl<'a> Player<'a> {
         self.messages.get(label).cloned()
     }
 
-    /// The same for a label as text.
-    pub(super) fn id_of(&self, label: &str) -> Option<String> {
-        self.messages.get(label).cloned()
-    }
-
-    /// The same, and the ids of a session for their names in JSON.
+    /// The same for a name in JSON, which may be that of an id of a session.
     pub(super) fn id_or_session(&self, name: &str, session: &SessionName) -> Option<String> {
-        self.id_of(name)
-            .or_else(|| self.session_ids(session).get(name).map(str::to_owned))
+        self.session_ids(session).resolve(name, &self.messages)
     }
 
     /// The ids of a session that have names in JSON.

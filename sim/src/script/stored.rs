@@ -65,10 +65,7 @@ pub(super) fn lay_out(
         session: text("sessionId"),
         kilo_session: text("kiloSessionId"),
     };
-    let fields = stored.record.with_ids(|name| {
-        let id = ids.get(name).map(String::as_str);
-        id.or_else(|| session_ids.get(name)).map(str::to_owned)
-    });
+    let fields = stored.record.with_ids(|name| session_ids.resolve(name, &ids));
     let session_id = match stored.form {
         RecordForm::Flat => {
             replace_fields(&mut record, fields);

@@ -138,7 +138,7 @@ impl View {
         }
     }
 
-    /// Takes the id of the kilo session of a session from a body, if it is there.
+    /// Takes the id of the kilo session of a session from a body that may have it.
     fn take_kilo_session(&mut self, session: &str, body: &Value) {
         if let Some(kilo_session) = body["kiloSessionId"].as_str() {
             self.kilo_sessions

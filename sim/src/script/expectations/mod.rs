@@ -107,8 +107,7 @@ impl Checker<'_> {
 
     /// Returns the id of a label in JSON, or an id of the session for its name.
     fn id_or_session(&self, name: &str) -> Option<String> {
-        let of_session = || self.session.get(name);
-        self.id(name).or_else(of_session).map(str::to_owned)
+        self.session.resolve(name, self.ids)
     }
 
     /// Returns the label of an id, or the id itself.
