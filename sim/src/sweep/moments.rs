@@ -41,11 +41,7 @@ pub(super) fn places(verdict: &Verdict) -> Vec<Place> {
     let instants = records.chunk_by(|one, next| one.at == next.at);
     let places = instants.map(|instant| {
         instant.iter().for_each(|record| state.take(record));
-        Place {
-            at: instant[0].at,
-            state: state.hash(true),
-            without_events: state.hash(false),
-        }
+        state.place(instant[0].at)
     });
     places.collect()
 }
@@ -263,7 +259,7 @@ impl State {
         }
     }
 
-    fn hash(&self, with_events: bool) -> u64 {
+    fn place(&self, at: Duration) -> Place {
         let mut hasher = DefaultHasher::new();
         self.steps.hash(&mut hasher);
         self.messages.hash(&mut hasher);
@@ -276,11 +272,19 @@ impl State {
         open.sort_unstable();
         open.hash(&mut hasher);
         self.faults.hash(&mut hasher);
-        let recent = self.recent.iter();
-        let recent = recent.filter(|recent| with_events || !recent.is_event_of_client);
-        let recent: BTreeSet<&str> = recent.map(|recent| recent.mark.as_str()).collect();
-        recent.hash(&mut hasher);
-        hasher.finish()
+        let with_recent = |with_events: bool| {
+            let recent = self.recent.iter();
+            let recent = recent.filter(|recent| with_events || !recent.is_event_of_client);
+            let recent: BTreeSet<&str> = recent.map(|recent| recent.mark.as_str()).collect();
+            let mut hasher = hasher.clone();
+            recent.hash(&mut hasher);
+            hasher.finish()
+        };
+        Place {
+            at,
+            state: with_recent(true),
+            without_events: with_recent(false),
+        }
     }
 }
 
