@@ -1,5 +1,5 @@
-//! How some composed scenarios begin: with deadlines that pass, or while a gate result is awaited. Both need a session without
-//! other work.
+//! How some composed scenarios begin: with deadlines that pass, while a gate result is awaited, or with frames of every kind.
+//! The first two need a session without other work.
 
 use proptest::collection::vec;
 use turnstile_scenarios::Gate;
@@ -29,7 +29,7 @@ pub(super) const FRAMES: Frames = Frames {
 /// One of so many of those with a deadline has the time-out of an execution instead.
 const ONE_EXECUTION_IN: u64 = 8;
 
-/// Lets a scenario begin with deadlines that pass, or while a gate result is awaited, sometimes. The deadlines are not chosen by
+/// The moves at the beginning of a scenario, sometimes none, with the settings that they need. The deadlines are not chosen by
 /// what is new: the ones with the fewest traits would be left out.
 pub(super) fn beginning(composition: &mut Composition, streams: Streams, random: &Randomness) -> Vec<Move> {
     let mut drawer = Drawer::new(streams, BEGINNING);

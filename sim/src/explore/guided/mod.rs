@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `features` | what a scenario has, and how many scenarios had it |
 //! | `compose` | choosing the moves of a scenario |
-//! | `beginning` | scenarios that begin with a deadline that passes, or while a gate result is awaited |
+//! | `beginning` | scenarios that begin with deadlines that pass, while a gate result is awaited, or with frames of every kind |
 //! | `ending` | cheap requests at the end, limits, and sessions that are not used |
 //! | `events` | faults at an event of a message |
 //! | `hash` | the hash of what a scenario has |

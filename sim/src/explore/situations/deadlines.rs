@@ -105,7 +105,7 @@ impl Waiting {
     }
 
     /// The faults that begin the wait, once the turn is in its state.
-    pub(super) fn faults_after(self, lasts: Lapse) -> Vec<Draft> {
+    fn faults_after(self, lasts: Lapse) -> Vec<Draft> {
         if self != Self::Grace {
             return Vec::new();
         }

@@ -102,7 +102,9 @@ fn waiting(profile: &Profile) -> impl Strategy<Value = Disturbance> + use<> {
         let outlasting = Lapse::from(length * 2 + *over);
         let mut drafts: Vec<Draft> = waiting.fault_before(outlasting).into_iter().collect();
         drafts.extend(begun(waiting, heartbeat));
-        drafts.extend(faults_after(waiting, outlasting));
+        if waiting == Waiting::Grace {
+            drafts.extend(cut_off(outlasting));
+        }
         drafts.extend(until_passed(length, over, meanwhile));
         drafts.push(misbehaving(WrapperBehaviour::default()).into());
         Disturbance(drafts)
@@ -142,14 +144,11 @@ fn begun(waiting: Waiting, heartbeat: Option<Lapse>) -> Vec<Draft> {
     [turn(Waiting::KeepWarm, stays), turn(waiting, behaviour)].concat()
 }
 
-/// The faults that begin the wait. A wrapper that has lost its ingest is cut off from the server, so it cannot come back.
-fn faults_after(waiting: Waiting, lasts: Lapse) -> Vec<Draft> {
-    if waiting != Waiting::Grace {
-        return waiting.faults_after(lasts);
-    }
+/// The wrapper loses its ingest and is cut off from the server, so it cannot come back.
+fn cut_off(lasts: Lapse) -> [Draft; 2] {
     let loss = Fault::end_of(WRAPPER, SERVER, ConnectionEnd::Reset);
     let away = Fault::cut(&Link::one_way(WRAPPER, SERVER));
-    vec![
+    [
         Step::fault(loss, None).into(),
         Step::fault(away, Some(lasts)).into(),
     ]
