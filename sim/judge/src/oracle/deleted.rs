@@ -243,9 +243,11 @@ fn missing_callback(session: &SessionHistory, deletion: &Deletion) -> Option<Fin
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use turnstile_events::world::WorldEvent;
+    use turnstile_fault::{ClockChange, Fault};
 
     use crate::oracle::written::Writer;
-    use crate::parties::OBSERVER;
+    use crate::parties::{OBSERVER, SERVER};
 
     const FOUND: [&str; 1] = ["deletion-is-an-end"];
 
@@ -326,6 +328,26 @@ mod tests {
             );
             happens(&mut writer);
             assert_eq!(count(writer), expected, "{place}");
+        }
+    }
+
+    #[test]
+    fn what_a_slow_client_reads_after_a_change_of_the_clock_is_of_its_own_time() {
+        for (is_new, expected) in [(false, 0), (true, 1)] {
+            let mut writer = at_work();
+            writer.client_opens("viewer", 0);
+            let before = writer.envelope(0, "kilocode", json!({"event": "message.part.delta"}));
+            writer.wait(2);
+            deleted(&mut writer, |writer| writer.interrupted("m1"));
+            writer.called_back("m1", json!({"status": "interrupted"}), 200);
+            let after = writer.envelope(0, "kilocode", json!({"event": "message.part.delta"}));
+            let (host, back) = (SERVER.to_owned(), ClockChange::Back("1m".parse().unwrap()));
+            writer.world(WorldEvent::of(&Fault::crash(SERVER)));
+            writer.world(WorldEvent::of(&Fault::Clock { host, set: back }));
+            writer.wait(70);
+            writer.client_receives_frame("viewer", if is_new { after } else { before });
+            writer.client_leaves("viewer");
+            assert_eq!(count(writer), expected, "{is_new}");
         }
     }
 }

@@ -447,7 +447,8 @@ impl<'a> Reader<'a> {
         let stream = &mut self.history.streams[place];
         let party = stream.party.clone();
         let (faults, epoch) = (&self.history.faults, self.history.epoch);
-        let time_of = |time: Timestamp| faults.clock().time_of(time.duration_since(epoch), at);
+        let reported_by = faults.clock().reported_by(stream.opened_at, at);
+        let time_of = |time: Timestamp| faults.clock().time_of(time.duration_since(epoch), reported_by);
         let content = self.contents.number(frame);
         match read_event(&stream.session, frame, content, time_of) {
             Some(mut event) => {

@@ -7,7 +7,8 @@ use crate::oracle::history::kilo;
 use crate::parties::OBSERVER;
 
 impl Writer {
-    pub(super) fn envelope(&self, id: usize, name: &str, data: Value) -> Value {
+    /// An event of this moment, by the server's clock.
+    pub(in crate::oracle) fn envelope(&self, id: usize, name: &str, data: Value) -> Value {
         let timestamp = (self.epoch + self.now + self.clock_ahead).to_string();
         json!({"eventId": id, "sessionId": self.session, "streamEventType": name, "timestamp": timestamp,
             "data": data})

@@ -197,9 +197,11 @@ impl Writer {
         self.tolerance = Some(tolerance);
     }
 
-    /// The server crashes, and its clock is set before it is restarted. Later events have times by that clock.
+    /// The server crashes, and its clock is set before it is restarted. Later events have times by that clock. The harness
+    /// opens its stream again.
     pub(super) fn clock_is_set(&mut self, set: ClockChange) {
         self.wait(1);
+        self.client_leaves(OBSERVER);
         self.world(WorldEvent::of(&Fault::crash(SERVER)));
         let host = SERVER.to_owned();
         self.world(WorldEvent::of(&Fault::Clock { host, set }));
@@ -207,6 +209,8 @@ impl Writer {
             place: Place::host(SERVER),
         });
         self.clock_ahead += set.ahead();
+        let from = self.book().log.len();
+        self.client_replays(OBSERVER, from, 0..0);
     }
 
     /// Makes another session the current one.

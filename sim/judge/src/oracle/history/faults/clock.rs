@@ -52,11 +52,18 @@ impl ServerClock {
         self.changes(from, until).any(|change| change.by.is_negative())
     }
 
-    /// The time of something that the server reported by `seen_at`, by the time since the beginning that its clock showed.
-    pub(in crate::oracle) fn time_of(&self, shown: SignedDuration, seen_at: Duration) -> Duration {
+    /// The latest time of a report that arrived at `seen_at` on a connection that was opened at `opened_at`. The clock is set
+    /// while the server is down, so all that such a connection brings is from before the first change after it was opened.
+    pub(in crate::oracle) fn reported_by(&self, opened_at: Duration, seen_at: Duration) -> Duration {
+        let next = self.changes(opened_at, seen_at).next();
+        next.map_or(seen_at, |change| change.at)
+    }
+
+    /// The time of something that the server reported by `reported_by`, by the time since the beginning that its clock showed.
+    pub(in crate::oracle) fn time_of(&self, shown: SignedDuration, reported_by: Duration) -> Duration {
         let mut ahead = SignedDuration::ZERO;
         let mut periods = vec![(Duration::ZERO, ahead)];
-        for change in self.changes(Duration::ZERO, seen_at) {
+        for change in self.changes(Duration::ZERO, reported_by) {
             ahead = ahead.saturating_add(change.by);
             periods.push((change.at, ahead));
         }
@@ -66,7 +73,7 @@ impl ServerClock {
             .iter()
             .rev()
             .map(|(from, ahead)| (*from, time(*ahead)))
-            .find(|(from, time)| from <= time && *time <= seen_at + REPORT_ERROR);
+            .find(|(from, time)| from <= time && *time <= reported_by + REPORT_ERROR);
         fits.map_or_else(|| time(ahead), |(_, time)| time)
     }
 }
@@ -98,6 +105,19 @@ mod tests {
         ] {
             let read = clock(changes).time_of(SignedDuration::from_secs(shown), Duration::from_secs(seen_at));
             assert_eq!(read, Duration::from_secs(time), "{changes:?} {shown} {seen_at}");
+        }
+    }
+
+    #[test]
+    fn a_report_on_an_old_connection_is_from_before_the_change() {
+        let clock = clock(&[(10, -60), (90, -60)]);
+        for (opened_at, seen_at, time) in [(2, 70, 5), (12, 70, 65), (2, 100, 5)] {
+            let [opened_at, seen_at] = [opened_at, seen_at].map(Duration::from_secs);
+            let read = clock.time_of(
+                SignedDuration::from_secs(5),
+                clock.reported_by(opened_at, seen_at),
+            );
+            assert_eq!(read, Duration::from_secs(time), "{opened_at:?} {seen_at:?}");
         }
     }
 
