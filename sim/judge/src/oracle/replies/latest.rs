@@ -4,6 +4,7 @@
 //! leaves the content open.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -36,7 +37,7 @@ pub(super) fn check(reply: &Reply) -> Vec<Finding> {
         .find(|(_, versions)| versions[0].at < reply.surely_before());
     let certain = certain.map_or(0, |(id, _)| *id);
     let may_exist = |id: u64| {
-        let first = rows.get(&id).map(|versions| versions[0].at);
+        let first = rows.get(&id).map(|versions| first_from(reply, id, versions));
         id >= certain && first.is_some_and(|first| first <= reply.possibly_until())
     };
     let id = message["eventId"].as_u64();
@@ -103,7 +104,20 @@ fn is_watched(reply: &Reply) -> bool {
             && stream
                 .closed_at
                 .is_none_or(|closed_at| closed_at > reply.at + margin)
-    }) && !faults.may_have_stopped_server(std::time::Duration::ZERO, reply.at + margin)
+    }) && !faults.may_have_stopped_server(Duration::ZERO, reply.at + margin)
+}
+
+/// The earliest time of the first version of a row. If a stream may have missed it, a row before it that never changes
+/// bounds it.
+fn first_from(reply: &Reply, id: u64, versions: &[&StreamEvent]) -> Duration {
+    if is_watched(reply) {
+        return versions[0].at;
+    }
+    let before = reply
+        .log
+        .iter()
+        .filter(|event| event.id < id && !event.is_upserted());
+    before.map(|event| event.at).max().unwrap_or_default()
 }
 
 fn is_of_assistant(event: &StreamEvent) -> bool {
@@ -137,7 +151,7 @@ fn possible<'a>(reply: &Reply, versions: &[&'a StreamEvent]) -> Vec<&'a StreamEv
     let last_before = versions
         .iter()
         .rfind(|version| version.at < reply.surely_before());
-    let since = last_before.map_or(std::time::Duration::ZERO, |version| version.at);
+    let since = last_before.map_or(Duration::ZERO, |version| version.at);
     let is_in_time = |version: &&StreamEvent| version.at >= since && version.at <= reply.possibly_until();
     versions.iter().copied().filter(is_in_time).collect()
 }

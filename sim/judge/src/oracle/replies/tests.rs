@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::oracle::written::Writer;
+use crate::parties::OBSERVER;
 
 const FOUND: [&str; 1] = ["replies-follow-from-the-log"];
 /// The time at which written traces begin, in Unix milliseconds.
@@ -205,6 +206,32 @@ fn the_latest_assistant_message_is_the_one_with_the_highest_row() {
         );
     }
     assert_eq!(count(Value::Null), 1);
+}
+
+#[test]
+fn the_latest_assistant_message_may_have_versions_that_no_stream_showed() {
+    for (is_watched, is_after_idle, expected) in [(false, false, 0), (false, true, 1), (true, false, 1)] {
+        let mut writer = at_work();
+        if !is_watched {
+            writer.client_leaves(OBSERVER);
+        }
+        let info = json!({"id": "a1", "role": "assistant", "parentID": "m1", "time": {}});
+        let row = if is_after_idle { 4 } else { 3 };
+        let message = json!({"eventId": row, "timestamp": EPOCH, "info": info, "parts": []});
+        let latest = json!({"message": message});
+        writer = answered(writer, "getLatestAssistantMessage", json!({}), latest);
+        writer.wait(1);
+        if !is_watched {
+            writer.client_replays(OBSERVER, 2, 0..0);
+        }
+        if is_after_idle {
+            writer.idle();
+        }
+        writer.assistant("m1", "a1", json!({"completed": 1}));
+        let findings = writer.findings().into_iter();
+        let of_row = findings.filter(|finding| finding.text.contains("with the row"));
+        assert_eq!(of_row.count(), expected, "{is_watched} {is_after_idle}");
+    }
 }
 
 #[test]
