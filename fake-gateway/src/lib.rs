@@ -21,9 +21,8 @@
 //!
 //! Each fake is also a program, `fake-gateway`, `fake-wrapper` or `fake-receiver`; see `program`.
 //!
-//! Dropping the runtime under a fake simulates a crash. Drop guards run during the crash and may report
-//! [`turnstile_events::observation::Observation::PeerGone`], so stop recording the fake's observations before
-//! dropping the runtime.
+//! Dropping the runtime under a fake simulates a crash. Drop guards run during the crash, in any order, and may report
+//! [`turnstile_events::observation::Observation::PeerGone`], so do not record that observation of a fake that has crashed.
 
 pub mod coverage;
 pub mod cut;

@@ -1,9 +1,12 @@
 //! Records the trace of a run.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use turnstile_events::observation::{Observation, Observer};
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place};
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_seams::Clock;
 
@@ -12,7 +15,34 @@ use turnstile_seams::Clock;
 pub struct Recorder {
     epoch: Timestamp,
     clock: Arc<dyn Clock>,
-    trace: Arc<Mutex<Trace>>,
+    recorded: Arc<Mutex<Recorded>>,
+}
+
+struct Recorded {
+    trace: Trace,
+    /// The hosts that are down.
+    down: BTreeSet<String>,
+}
+
+impl Recorded {
+    /// Notes which hosts are down.
+    fn note(&mut self, event: &WorldEvent) {
+        match event {
+            WorldEvent::Began {
+                fault: Fault::Host { host, .. },
+                ..
+            } => drop(self.down.insert(host.clone())),
+            WorldEvent::Ended {
+                place: Place::Host(host),
+            } => drop(self.down.remove(host)),
+            _ => {}
+        }
+    }
+
+    /// Whether an observation is no more than the end of the observer: a crash drops what serves a request.
+    fn is_by_crash(&self, party: &str, observation: &Observation) -> bool {
+        matches!(observation, Observation::PeerGone { .. }) && self.down.contains(party)
+    }
 }
 
 impl Recorder {
@@ -21,14 +51,23 @@ impl Recorder {
         Self {
             epoch,
             clock,
-            trace: Arc::new(Mutex::new(Trace::new(epoch))),
+            recorded: Arc::new(Mutex::new(Recorded {
+                trace: Trace::new(epoch),
+                down: BTreeSet::new(),
+            })),
         }
     }
 
     /// Records an event of `party` at the current time.
     pub fn record(&self, party: &str, what: What) {
-        self.lock(|trace| {
+        self.lock(|recorded| {
+            match &what {
+                What::World(event) => recorded.note(event),
+                What::Observation(observation) if recorded.is_by_crash(party, observation) => return,
+                _ => {}
+            }
             // Parties may run on several threads; the lock determines the order.
+            let trace = &mut recorded.trace;
             let at = trace
                 .since_beginning(self.clock.now())
                 .expect("time does not go back behind the beginning");
@@ -43,16 +82,16 @@ impl Recorder {
 
     /// Takes the trace so far. Later records start an empty one.
     pub fn take(&self) -> Trace {
-        self.lock(|trace| std::mem::replace(trace, Trace::new(self.epoch)))
+        self.lock(|recorded| std::mem::replace(&mut recorded.trace, Trace::new(self.epoch)))
     }
 
     /// Reads the trace so far.
     pub fn read<T>(&self, look: impl FnOnce(&Trace) -> T) -> T {
-        self.lock(|trace| look(trace))
+        self.lock(|recorded| look(&recorded.trace))
     }
 
-    fn lock<T>(&self, change: impl FnOnce(&mut Trace) -> T) -> T {
-        change(&mut self.trace.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock<T>(&self, change: impl FnOnce(&mut Recorded) -> T) -> T {
+        change(&mut self.recorded.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

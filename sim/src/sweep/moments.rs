@@ -14,6 +14,7 @@ use serde_json::Value;
 use turnstile_events::observation::Observation;
 use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
+use turnstile_fault::Fault;
 use turnstile_judge::parties::{OBSERVER, RECEIVER, WRAPPER, host_of, is_wrapper};
 use turnstile_judge::trace::{Record, What};
 
@@ -244,6 +245,11 @@ impl State {
                 let text = format!("{fault:?}");
                 if let Some(place) = fault.place() {
                     self.faults.insert(format!("{place:?}"), text.clone());
+                }
+                if let Fault::Host { host, .. } = fault {
+                    // A host that crashes does not say that its exchanges are over.
+                    self.open
+                        .retain(|(party, is_exchange, _), _| party != host || !is_exchange);
                 }
                 text
             }

@@ -1,11 +1,14 @@
 //! The same build, seed and script give the same trace, byte for byte, within a process and across processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
+use tokio::runtime::Builder;
 use turnstile::script::{self, Options};
 use turnstile_judge::trace::Trace;
+use turnstile_scenarios::Scenario;
 
 use crate::library::library;
 use crate::suite_plays::{self, FIRST, SECOND};
@@ -16,6 +19,21 @@ use crate::tool::{command, scratch, stderr, stdout};
 const SHARD: &str = "0/4";
 /// Every how many scenarios one is played again in this process: earlier plays of a process have no effect.
 const STRIDE: usize = 16;
+
+/// The crash ends three requests at the same instant.
+const CRASH: &str = "
+scenario: the gateway crashes while it answers three requests
+about: Three sessions wait for the gateway.
+seam: gateway
+steps:
+  - start: { as: a, say: gate:a }
+  - start: { as: b, say: gate:b, session: s2 }
+  - start: { as: c, say: gate:c, session: s3 }
+  - await: { gate: a }
+  - await: { gate: b }
+  - await: { gate: c }
+  - crash: { party: gateway, restart-after: 1s }
+";
 
 fn play(id: &str) -> Trace {
     let library = library();
@@ -74,4 +92,22 @@ fn another_process_plays_the_same_traces() {
             "{id}: compare the traces of two processes: `turnstile replay --json`"
         );
     }
+}
+
+/// A runtime drops its tasks in an order that depends on their numbers, which the whole process counts.
+#[test]
+fn the_tasks_of_earlier_plays_do_not_change_what_a_crash_shows() {
+    let scenario = Scenario::parse(CRASH, Path::new("crash.yaml")).expect("the script is right");
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    // So that the numbers of the tasks of two plays differ in more than their beginning.
+    let plays = (0..8).map(|before| {
+        for _ in 0..before {
+            let task = runtime.spawn(async {});
+            runtime.block_on(task).expect("it does nothing");
+        }
+        let verdict = script::play(&scenario, Options::default()).expect("it can be played");
+        verdict.trace.digest().to_string()
+    });
+    let digests: BTreeSet<String> = plays.collect();
+    assert_eq!(digests.len(), 1, "{digests:?}");
 }

@@ -208,20 +208,20 @@ impl World {
         here.len()
     }
 
-    /// Ends the run of a host that is up.
+    /// Ends the run of a host that is up, after it was reported.
     pub(super) fn bring_down(&mut self, index: usize, death: Death, cause: Cause) {
         let now = self.now();
         let host = &mut self.hosts[index];
         let run = host.run.take().expect("only a host that is up is brought down");
+        let fault = death.fault(&host.name);
+        self.report(WorldEvent::began(fault, cause));
         let sockets = run.sockets().clone();
         if let Some(message) = panics::recorded(|| run.end()) {
             self.panics.push_back((index, message));
         }
-        host.disk.lose_unsynced();
+        self.hosts[index].disk.lose_unsynced();
         self.fabric
             .clean_up_after(now, index, death, sockets.take_departures());
-        let fault = death.fault(&host.name);
-        self.report(WorldEvent::began(fault, cause));
     }
 
     fn restart(&mut self, host: &str) -> Result<(), WorldError> {

@@ -200,8 +200,9 @@ impl WitnessWorld {
         }
     }
 
-    /// Ends the run of a host that is up.
+    /// Ends the run of a host that is up, after it was reported.
     fn bring_down(&mut self, index: usize, death: Death, cause: Cause) {
+        self.report(WorldEvent::began(death.fault(&self.hosts[index].name), cause));
         let host = &mut self.hosts[index];
         host.run = None;
         host.disk.disconnect();
@@ -217,7 +218,6 @@ impl WitnessWorld {
             self.panics.push_back((index, message));
         }
         self.hosts[index].disk.lose_unsynced();
-        self.report(WorldEvent::began(death.fault(&name), cause));
     }
 
     fn restart(&mut self, host: &str) -> Result<(), WorldError> {
