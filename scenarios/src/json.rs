@@ -6,20 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::name::{Label, is_plain};
+use crate::name::{KILO_SESSION_NAME, Label, SESSION_NAME, is_plain};
 
 /// Maximum length of a text that is given by its number of characters: above every limit of a request's body.
 pub(crate) const LONGEST_TEXT: usize = 16 << 20;
 
 /// Pattern for any value except null.
 const PRESENT: &str = "present";
-
-/// Name of the id of the session in JSON.
-const SESSION_NAME: &str = "session";
-/// Name of the id of the agent's root session in JSON, which is the `kiloSessionId` of the session.
-const KILO_SESSION_NAME: &str = "kilo-session";
-/// The names of ids that need no label.
-pub(crate) const SESSION_NAMES: [&str; 2] = [SESSION_NAME, KILO_SESSION_NAME];
 
 /// End of a string such as `<5000 characters>`, which is replaced by a text of that length.
 const CHARACTERS: &str = " characters";

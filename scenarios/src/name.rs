@@ -18,6 +18,13 @@ const DEFAULT_CLIENT: &str = "client";
 /// The session of steps that name none.
 const DEFAULT_SESSION: &str = "session";
 
+/// Name of the id of the session in JSON.
+pub(crate) const SESSION_NAME: &str = "session";
+/// Name of the id of the agent's root session in JSON, which is the `kiloSessionId` of the session.
+pub(crate) const KILO_SESSION_NAME: &str = "kilo-session";
+/// The names of ids that need no label.
+pub(crate) const SESSION_NAMES: [&str; 2] = [SESSION_NAME, KILO_SESSION_NAME];
+
 /// The longest name, in characters. Names become parts of hosts and URLs, which are limited.
 const LONGEST_NAME: usize = 100;
 
@@ -30,6 +37,8 @@ pub enum NameError {
     Form(String),
     #[error("`{0}` is the harness's own client: scripts cannot use it")]
     Observer(String),
+    #[error("`<{0}>` stands for an id of the session: choose another label")]
+    SessionId(String),
     #[error("`{0}` is the name of a party and cannot name a client; parties: {parties}", parties = listed(Machine::ALL))]
     Machine(String),
 }
@@ -92,7 +101,12 @@ macro_rules! name {
 name! {
     /// Label of a message, the `as` of a step such as `start` or `send`, or of an execution of an older
     /// service.
-    Label, |_| Ok(())
+    Label, |text| {
+        if SESSION_NAMES.contains(&text) {
+            return Err(NameError::SessionId(text.to_owned()));
+        }
+        Ok(())
+    }
 }
 
 name! {

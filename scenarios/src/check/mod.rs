@@ -15,9 +15,8 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::draft::{Draft, EXPECT, Element, STEPS};
-use crate::json::SESSION_NAMES;
 use crate::machine::Machine;
-use crate::name::{ClientName, IngestName, Label, SessionName, Tag};
+use crate::name::{ClientName, IngestName, Label, SESSION_NAMES, SessionName, Tag};
 use crate::place::{At, Spot};
 use crate::problem::Report;
 use crate::surface::Surface;

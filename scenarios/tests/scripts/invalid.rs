@@ -194,6 +194,7 @@ fn errors_in_steps_say_what_is_allowed() {
         "- send: { as: a, say: 'tools:3' }",
         "- send: { as: a, say: 'tools:0:done' }",
         "- send: { as: a, characters: 100000000 }",
+        "- send: { as: kilo-session, say: idle }",
         "- send: { as: a, say: idle, repeat: first, id: server }",
         "- send: { as: a, say: idle, reply: { status: 42 } }",
         "- send: { as: a, say: idle, reply: { success: true } }",
@@ -317,6 +318,8 @@ fn errors_in_steps_say_what_is_allowed() {
         6:23: `tools` needs a number of calls from 1 to 1000 and a text of letters, digits, `-` and `_`, such as tools:3:hi, not `0:done`
     - send: { as: a, characters: 100000000 }
         6:9: 100000000 characters are too many: the maximum is 16777216
+    - send: { as: kilo-session, say: idle }
+        6:15: `<kilo-session>` stands for an id of the session: choose another label
     - send: { as: a, say: idle, repeat: first, id: server }
         6:9: `id` is not allowed with `repeat`: the id is that of the repeated message
     - send: { as: a, say: idle, reply: { status: 42 } }
