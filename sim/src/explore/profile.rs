@@ -43,13 +43,21 @@ fn limits() -> impl Strategy<Value = (usize, usize, usize)> {
     let protocol = Profile::default();
     let backlog = prop_oneof![Just(8_usize), Just(32)];
     let round = prop_oneof![Just(1_024_usize), Just(8_192)];
-    let buffer = prop_oneof![
-        1 => Just(protocol.wrapper_buffer),
-        2 => prop_oneof![Just(0_usize), Just(1), 2..=40_usize],
+    let client = prop_oneof![
+        3 => Just((protocol.subscriber_backlog, protocol.replay_round_bytes)),
+        1 => (backlog, round),
     ];
+    (client, wrapper_buffer(protocol.wrapper_buffer))
+        .prop_map(|((backlog, round), buffer)| (backlog, round, buffer))
+}
+
+/// Mostly a buffer that a turn does not fill, but a misbehaving wrapper does with little work. To overflow the protocol's, a
+/// play takes as long as ten others.
+fn wrapper_buffer(protocol: usize) -> impl Strategy<Value = usize> {
     prop_oneof![
-        3 => Just((protocol.subscriber_backlog, protocol.replay_round_bytes, protocol.wrapper_buffer)),
-        1 => (backlog, round, buffer),
+        1 => Just(protocol),
+        15 => 80..=120_usize,
+        4 => prop_oneof![Just(0_usize), Just(1), 2..=40_usize],
     ]
 }
 
