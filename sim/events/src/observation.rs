@@ -79,7 +79,7 @@ pub enum Observation {
         /// The event's data: JSON, or a string such as `[DONE]`.
         data: Value,
     },
-    /// The peer of an exchange disconnected before its end.
+    /// The peer of an exchange disconnected before its end. A party that crashes says nothing about its own exchanges.
     PeerGone {
         /// Number of the exchange.
         exchange: u64,

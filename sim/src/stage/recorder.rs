@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use turnstile_events::observation::{Observation, Observer};
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::{Fault, Place};
+use turnstile_fault::Place;
 use turnstile_judge::trace::{Record, Trace, What};
 use turnstile_seams::Clock;
 
@@ -27,19 +27,19 @@ struct Recorded {
 impl Recorded {
     /// Notes which hosts are down.
     fn note(&mut self, event: &WorldEvent) {
-        match event {
-            WorldEvent::Began {
-                fault: Fault::Host { host, .. },
-                ..
-            } => drop(self.down.insert(host.clone())),
-            WorldEvent::Ended {
-                place: Place::Host(host),
-            } => drop(self.down.remove(host)),
-            _ => {}
+        if let Some(host) = event.crashed() {
+            self.down.insert(host.to_owned());
+        }
+        if let WorldEvent::Ended {
+            place: Place::Host(host),
+        } = event
+        {
+            self.down.remove(host);
         }
     }
 
-    /// Whether an observation is no more than the end of the observer: a crash drops what serves a request.
+    /// Whether an observation only says that its own party crashed, which drops the handlers of open requests. They are dropped
+    /// in an order that differs between plays of the same seed.
     fn is_by_crash(&self, party: &str, observation: &Observation) -> bool {
         matches!(observation, Observation::PeerGone { .. }) && self.down.contains(party)
     }

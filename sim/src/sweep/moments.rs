@@ -14,7 +14,6 @@ use serde_json::Value;
 use turnstile_events::observation::Observation;
 use turnstile_events::queue::Submission;
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::Fault;
 use turnstile_judge::parties::{OBSERVER, RECEIVER, WRAPPER, host_of, is_wrapper};
 use turnstile_judge::trace::{Record, What};
 
@@ -246,7 +245,7 @@ impl State {
                 if let Some(place) = fault.place() {
                     self.faults.insert(format!("{place:?}"), text.clone());
                 }
-                if let Fault::Host { host, .. } = fault {
+                if let Some(host) = event.crashed() {
                     // A host that crashes does not say that its exchanges are over.
                     self.open
                         .retain(|(party, is_exchange, _), _| party != host || !is_exchange);

@@ -20,19 +20,27 @@ const SHARD: &str = "0/4";
 /// Every how many scenarios one is played again in this process: earlier plays of a process have no effect.
 const STRIDE: usize = 16;
 
-/// The crash ends three requests at the same instant.
+/// A crash ends several requests, connections and tasks at the same instant.
 const CRASH: &str = "
-scenario: the gateway crashes while it answers three requests
-about: Three sessions wait for the gateway.
-seam: gateway
+scenario: a party crashes at work
+about: Three sessions wait for the gateway, and three callbacks for the receiver.
+seam: crash
+session: { callback: true }
 steps:
+  - receiver: { answers: [stall, stall, stall] }
   - start: { as: a, say: gate:a }
   - start: { as: b, say: gate:b, session: s2 }
   - start: { as: c, say: gate:c, session: s3 }
+  - start: { as: d, say: echo:d, session: s4 }
+  - start: { as: e, say: echo:e, session: s5 }
+  - start: { as: f, say: echo:f, session: s6 }
   - await: { gate: a }
   - await: { gate: b }
   - await: { gate: c }
-  - crash: { party: gateway, restart-after: 1s }
+  - await: { callback: d }
+  - await: { callback: e }
+  - await: { callback: f }
+  - crash: { party: PARTY, power-loss: POWER, restart-after: 1s }
 ";
 
 fn play(id: &str) -> Trace {
@@ -97,17 +105,23 @@ fn another_process_plays_the_same_traces() {
 /// A runtime drops its tasks in an order that depends on their numbers, which the whole process counts.
 #[test]
 fn the_tasks_of_earlier_plays_do_not_change_what_a_crash_shows() {
-    let scenario = Scenario::parse(CRASH, Path::new("crash.yaml")).expect("the script is right");
     let runtime = Builder::new_current_thread().build().expect("a runtime");
-    // So that the numbers of the tasks of two plays differ in more than their beginning.
-    let plays = (0..8).map(|before| {
-        for _ in 0..before {
-            let task = runtime.spawn(async {});
-            runtime.block_on(task).expect("it does nothing");
-        }
-        let verdict = script::play(&scenario, Options::default()).expect("it can be played");
-        verdict.trace.digest().to_string()
-    });
-    let digests: BTreeSet<String> = plays.collect();
-    assert_eq!(digests.len(), 1, "{digests:?}");
+    for (party, power) in ["server", "wrapper", "gateway", "receiver"]
+        .into_iter()
+        .flat_map(|party| [(party, "false"), (party, "true")])
+    {
+        let source = CRASH.replace("PARTY", party).replace("POWER", power);
+        let scenario = Scenario::parse(&source, Path::new("crash.yaml")).expect("the script is right");
+        let plays = (0..4).map(|before| {
+            // Shifts the numbers of tasks by another amount before each play.
+            for _ in 0..before {
+                let task = runtime.spawn(async {});
+                runtime.block_on(task).expect("it does nothing");
+            }
+            let verdict = script::play(&scenario, Options::default()).expect("it can be played");
+            verdict.trace.digest().to_string()
+        });
+        let digests: BTreeSet<String> = plays.collect();
+        assert_eq!(digests.len(), 1, "{party} {power}: {digests:?}");
+    }
 }

@@ -208,7 +208,7 @@ impl World {
         here.len()
     }
 
-    /// Ends the run of a host that is up, after it was reported.
+    /// Reports that a host that is up goes down, and ends its run.
     pub(super) fn bring_down(&mut self, index: usize, death: Death, cause: Cause) {
         let now = self.now();
         let host = &mut self.hosts[index];

@@ -169,6 +169,7 @@ impl Run {
         self.machine.disk.disconnect();
         self.sockets.close_all();
         drop(self.runtime);
+        self.sockets.leave();
     }
 }
 

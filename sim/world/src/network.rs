@@ -139,7 +139,7 @@ impl Sockets {
         }
     }
 
-    /// Closes everything, in order of opening. Nothing can be opened afterwards.
+    /// Closes all connections and listeners, in order of opening. Attempts to connect end with their tasks.
     pub(super) fn close_all(&self) {
         if self.enter().is_ok() {
             let mut table = self.table();
@@ -148,8 +148,12 @@ impl Sockets {
                 .departures
                 .extend(streams.into_values().map(Stream::into_departure));
             table.listeners.clear();
-            self.alive.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Ends the use of the stack. Nothing can be opened afterwards.
+    pub(super) fn leave(&self) {
+        self.alive.store(false, Ordering::Relaxed);
     }
 
     /// The connections closed since the last call.

@@ -18,6 +18,7 @@
 //! * A host that pulls its power switch computes to the end of the tick. Its writes are lost and its disk is
 //!   disconnected.
 //! * Deadlocks and livelocks are not detected.
+//! * The connections of a host that crashes end in the order in which turmoil drops its tasks.
 //! * After a panic, turmoil's own clocks differ by a tick among the hosts.
 //! * A fault that turmoil cannot implement is refused with [`WorldError::Unsupported`].
 
@@ -200,11 +201,11 @@ impl WitnessWorld {
         }
     }
 
-    /// Ends the run of a host that is up, after it was reported.
+    /// Reports that a host that is up goes down, and ends its run.
     fn bring_down(&mut self, index: usize, death: Death, cause: Cause) {
+        self.hosts[index].run = None;
         self.report(WorldEvent::began(death.fault(&self.hosts[index].name), cause));
         let host = &mut self.hosts[index];
-        host.run = None;
         host.disk.disconnect();
         let mut shared = self.shared_network.lock();
         shared.hosts[index].down = Some(death);
