@@ -10,7 +10,7 @@ use turnstile_fault::Lapse;
 use turnstile_judge::oracle::history::{Delivery, History, WrapperAnswer, kilo};
 use turnstile_judge::parties::{GATEWAY, RECEIVER};
 use turnstile_judge::recording::Recording;
-use turnstile_judge::trace::Trace;
+use turnstile_judge::trace::{Trace, What};
 use turnstile_scenarios::Directive;
 
 use super::Moment;
@@ -120,22 +120,30 @@ pub(super) fn receiver(recording: &Recording, history: &History) -> Vec<Value> {
     answers
 }
 
-/// For each request to the receiver, whether its sender gave it up.
+/// For each request to the receiver, whether its sender gave it up, or waited for the answer when the receiver crashed.
 fn abandoned(trace: &Trace) -> Vec<bool> {
     let mut places = BTreeMap::new();
     let mut abandoned = Vec::new();
-    for (_, party, observation) in trace.observations().filter(|(_, party, _)| *party == RECEIVER) {
-        match observation {
-            Observation::RequestReceived { exchange, .. } => {
-                places.insert((party, *exchange), abandoned.len());
-                abandoned.push(false);
-            }
-            Observation::PeerGone { exchange } => {
-                if let Some(place) = places.get(&(party, *exchange)) {
-                    abandoned[*place] = true;
+    // The newest request, while it has no answer. An older one without an answer may have been dropped.
+    let mut waiting = None;
+    for record in trace.records() {
+        let gone = match &record.what {
+            What::World(event) if event.crashed() == Some(RECEIVER) => waiting.take(),
+            What::Observation(observation) if *record.party == *RECEIVER => match observation {
+                Observation::RequestReceived { exchange, .. } => {
+                    waiting = Some(abandoned.len());
+                    places.insert(*exchange, abandoned.len());
+                    abandoned.push(false);
+                    None
                 }
-            }
-            _ => {}
+                Observation::ReplySent { .. } => waiting.take().and(None),
+                Observation::PeerGone { exchange } => places.get(exchange).copied(),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(place) = gone {
+            abandoned[place] = true;
         }
     }
     abandoned
