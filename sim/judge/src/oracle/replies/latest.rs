@@ -93,8 +93,8 @@ fn info(event: &StreamEvent) -> Option<&Value> {
     }
 }
 
-/// Whether the observer's stream was open all the time around a reply, so that it shows every version.
-fn is_watched(reply: &Reply) -> bool {
+/// Whether the observer's stream was open all the time around a reply, and the server ran since it was opened.
+fn is_shown(reply: &Reply) -> bool {
     let margin = 2 * reply.session.run.max_transit();
     let faults = &reply.session.run.faults;
     let mut streams = reply.session.streams.iter();
@@ -104,13 +104,21 @@ fn is_watched(reply: &Reply) -> bool {
             && stream
                 .closed_at
                 .is_none_or(|closed_at| closed_at > reply.at + margin)
-    }) && !faults.may_have_stopped_server(Duration::ZERO, reply.at + margin)
+            && !faults.may_have_stopped_server(stream.opened_at, reply.at + margin)
+    })
 }
 
-/// The earliest time of the first version of a row. If a stream may have missed it, a row before it that never changes
-/// bounds it.
+/// Whether the streams show every version that a reply may have.
+fn is_watched(reply: &Reply) -> bool {
+    let margin = 2 * reply.session.run.max_transit();
+    let faults = &reply.session.run.faults;
+    is_shown(reply) && !faults.may_have_stopped_server(Duration::ZERO, reply.at + margin)
+}
+
+/// The earliest time of the first version of a row. A stream that is open shows a version of each row. If it may have missed
+/// the first one, the last row before it that is never overwritten is a lower bound.
 fn first_from(reply: &Reply, id: u64, versions: &[&StreamEvent]) -> Duration {
-    if is_watched(reply) {
+    if is_shown(reply) {
         return versions[0].at;
     }
     let before = reply

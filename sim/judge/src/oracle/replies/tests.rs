@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
+use turnstile_events::world::WorldEvent;
+use turnstile_fault::{Fault, Place};
 
 use crate::oracle::written::Writer;
-use crate::parties::OBSERVER;
+use crate::parties::{OBSERVER, SERVER};
 
 const FOUND: [&str; 1] = ["replies-follow-from-the-log"];
 /// The time at which written traces begin, in Unix milliseconds.
@@ -210,8 +212,22 @@ fn the_latest_assistant_message_is_the_one_with_the_highest_row() {
 
 #[test]
 fn the_latest_assistant_message_may_have_versions_that_no_stream_showed() {
-    for (is_watched, is_after_idle, expected) in [(false, false, 0), (false, true, 1), (true, false, 1)] {
+    for (is_watched, is_after_crash, is_after_idle, expected) in [
+        (false, false, false, 0),
+        (false, false, true, 1),
+        (true, false, false, 1),
+        (true, true, false, 1),
+    ] {
         let mut writer = at_work();
+        if is_after_crash {
+            writer.client_leaves(OBSERVER);
+            writer.world(WorldEvent::of(&Fault::crash(SERVER)));
+            writer.world(WorldEvent::Ended {
+                place: Place::host(SERVER),
+            });
+            writer.client_replays(OBSERVER, 2, 0..0);
+            writer.wait(1);
+        }
         if !is_watched {
             writer.client_leaves(OBSERVER);
         }
@@ -230,7 +246,11 @@ fn the_latest_assistant_message_may_have_versions_that_no_stream_showed() {
         writer.assistant("m1", "a1", json!({"completed": 1}));
         let findings = writer.findings().into_iter();
         let of_row = findings.filter(|finding| finding.text.contains("with the row"));
-        assert_eq!(of_row.count(), expected, "{is_watched} {is_after_idle}");
+        assert_eq!(
+            of_row.count(),
+            expected,
+            "{is_watched} {is_after_crash} {is_after_idle}"
+        );
     }
 }
 
