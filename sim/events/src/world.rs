@@ -79,6 +79,11 @@ impl WorldEvent {
         }
     }
 
+    /// Whether a host's clock was set.
+    pub fn sets_clock(&self) -> bool {
+        matches!(self.fault(), Some(Fault::Clock { .. }))
+    }
+
     /// The host that goes down, if one does.
     pub fn crashed(&self) -> Option<&str> {
         match self.fault()? {

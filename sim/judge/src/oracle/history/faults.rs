@@ -10,6 +10,7 @@ use std::time::Duration;
 use turnstile_events::world::WorldEvent;
 use turnstile_fault::{ConnectionEnd, Fault, Link, LinkEffect, Place, QueueBehaviour, WrapperBehaviour};
 
+pub(in crate::oracle) use self::clock::Report;
 pub use self::clock::ServerClock;
 use crate::parties::{RECEIVER, SERVER};
 

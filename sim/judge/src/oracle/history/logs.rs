@@ -37,13 +37,19 @@ fn last_versions(history: &History, stream: usize) -> Vec<usize> {
     last_versions.into_values().collect()
 }
 
+impl History {
+    /// Whether a stream has repeated everything from before it.
+    pub(super) fn has_replayed(&self, stream: &Stream) -> bool {
+        self.shown(stream).any(|seen| seen.event.name == CONNECTED)
+    }
+}
+
 /// Whether a stream from the beginning contains all kept events of its session.
 fn is_whole(history: &History, stream: &Stream) -> bool {
-    let has_replayed = history.shown(stream).any(|seen| seen.event.name == CONNECTED);
     let is_later = |seen: &SeenEvent| {
         stream.closed_at.is_some_and(|closed_at| seen.seen_at > closed_at)
             && seen.event.id > 0
             && seen.event.session == stream.session
     };
-    has_replayed && (stream.closed_at.is_none() || !history.seen.iter().rev().any(is_later))
+    history.has_replayed(stream) && (stream.closed_at.is_none() || !history.seen.iter().rev().any(is_later))
 }

@@ -9,10 +9,10 @@ use serde_json::Value;
 use turnstile_events::credentials::Credentials;
 use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
-use turnstile_fault::Fault;
 
 use super::content::Contents;
 use super::event::read_event;
+use super::faults::Report;
 use super::filters::Filters;
 use super::logs;
 use super::wire::{self, Fence};
@@ -38,7 +38,9 @@ pub(super) fn read(epoch: Timestamp, records: &[Record]) -> History {
         sockets: BTreeMap::new(),
         exchanges: BTreeMap::new(),
         readings: BTreeMap::new(),
-        has_set_clock: records.iter().any(|record| is_clock(&record.what)),
+        has_set_clock: records
+            .iter()
+            .any(|record| matches!(&record.what, What::World(event) if event.sets_clock())),
         times: BTreeMap::new(),
         contents: Contents::default(),
     };
@@ -72,11 +74,6 @@ struct Reader<'a> {
     /// The times of kept events by session, id and reported time, if the clock is set.
     times: BTreeMap<(Arc<str>, u64, String), Duration>,
     contents: Contents<'a>,
-}
-
-/// Whether a record is a change of the server's clock.
-fn is_clock(what: &What) -> bool {
-    matches!(what, What::World(event) if matches!(event.fault(), Some(Fault::Clock { .. })))
 }
 
 /// A socket, as an index into the history.
@@ -444,13 +441,19 @@ impl<'a> Reader<'a> {
     }
 
     fn shown(&mut self, at: Duration, place: usize, frame: &'a Arc<Value>) {
-        let stream = &mut self.history.streams[place];
-        let party = stream.party.clone();
-        let (faults, epoch) = (&self.history.faults, self.history.epoch);
-        let reported_by = faults.clock().reported_by(stream.opened_at, at);
-        let time_of = |time: Timestamp| faults.clock().time_of(time.duration_since(epoch), reported_by);
+        let history = &self.history;
+        let stream = &history.streams[place];
+        let report = Report {
+            opened_at: stream.opened_at,
+            seen_at: at,
+            is_replayed: self.has_set_clock && !history.has_replayed(stream),
+        };
+        let clock = history.faults.clock();
+        let time_of = |time: Timestamp| clock.time_of(time.duration_since(history.epoch), &report);
         let content = self.contents.number(frame);
-        match read_event(&stream.session, frame, content, time_of) {
+        let event = read_event(&stream.session, frame, content, time_of);
+        let stream = &mut self.history.streams[place];
+        match event {
             Some(mut event) => {
                 if self.has_set_clock && event.id > 0 {
                     // What a replay repeats has the time of its first sight.
@@ -459,7 +462,7 @@ impl<'a> Reader<'a> {
                 }
                 stream.events.push(self.history.seen.len());
                 self.history.seen.push(SeenEvent {
-                    party,
+                    party: stream.party.clone(),
                     socket: stream.socket,
                     seen_at: at,
                     event,
@@ -467,7 +470,7 @@ impl<'a> Reader<'a> {
             }
             None => self.history.unreadable.push(UnreadableFrame {
                 session: stream.session.clone(),
-                party,
+                party: stream.party.clone(),
                 seen_at: at,
                 frame: Arc::clone(frame),
             }),

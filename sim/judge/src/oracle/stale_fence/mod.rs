@@ -260,7 +260,7 @@ fn stale_events_on(
 ) -> Vec<Finding> {
     let mut shown: BTreeMap<usize, Vec<(Duration, &StreamEvent)>> = BTreeMap::new();
     for seen in session.run.shown(stream) {
-        // After the server's clock was set, the time of an event does not show when it happened: a client may read late.
+        // After the server's clock was set, the clock may have shown two times alike.
         let is_of_unknown_time = session.run.faults.clock().was_set(seen.seen_at);
         if is_of_server(&seen.event) || seen.seen_at < first_change || is_of_unknown_time {
             continue;

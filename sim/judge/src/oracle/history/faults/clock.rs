@@ -9,6 +9,17 @@ use jiff::SignedDuration;
 /// changes of a clock far above.
 const REPORT_ERROR: Duration = Duration::from_millis(500);
 
+/// How something that the server reported reached a client.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::oracle) struct Report {
+    /// The time at which its connection was open.
+    pub opened_at: Duration,
+    /// The time at which the client received it.
+    pub seen_at: Duration,
+    /// Whether it may have been repeated, because the connection was new.
+    pub is_replayed: bool,
+}
+
 /// The changes of the clock, in order.
 #[derive(Debug, Default)]
 pub struct ServerClock(Vec<Change>);
@@ -52,29 +63,37 @@ impl ServerClock {
         self.changes(from, until).any(|change| change.by.is_negative())
     }
 
-    /// The latest time of a report that arrived at `seen_at` on a connection that was opened at `opened_at`. The clock is set
-    /// while the server is down, so all that such a connection brings is from before the first change after it was opened.
-    pub(in crate::oracle) fn reported_by(&self, opened_at: Duration, seen_at: Duration) -> Duration {
-        let next = self.changes(opened_at, seen_at).next();
-        next.map_or(seen_at, |change| change.at)
-    }
-
-    /// The time of something that the server reported by `reported_by`, by the time since the beginning that its clock showed.
-    pub(in crate::oracle) fn time_of(&self, shown: SignedDuration, reported_by: Duration) -> Duration {
-        let mut ahead = SignedDuration::ZERO;
-        let mut periods = vec![(Duration::ZERO, ahead)];
-        for change in self.changes(Duration::ZERO, reported_by) {
-            ahead = ahead.saturating_add(change.by);
-            periods.push((change.at, ahead));
-        }
+    /// The time of something that the server reported, by the time since the beginning that its clock showed.
+    ///
+    /// The clock is set while the server is down, so all that a connection brings is from before the first change after it was
+    /// opened. Not known is what an opening brings that began before a change and was held up beyond it.
+    pub(in crate::oracle) fn time_of(&self, shown: SignedDuration, report: &Report) -> Duration {
+        let before = self.0.partition_point(|change| change.at < report.opened_at);
+        let known = self.0.partition_point(|change| change.at <= report.seen_at);
+        let (changes, latest) = match self.0.get(before..known).and_then(<[Change]>::first) {
+            Some(next) => (&self.0[..before], next.at),
+            None => (&self.0[..known], report.seen_at + REPORT_ERROR),
+        };
+        // The times that the clock of each period may have shown so, the latest first.
+        let mut ahead: SignedDuration = changes.iter().map(|change| change.by).sum();
         let time = |ahead| Duration::try_from(shown.saturating_sub(ahead)).unwrap_or_default();
-        // After a change back, two times may have been shown alike: the later one that is not after the report counts.
-        let fits = periods
-            .iter()
-            .rev()
-            .map(|(from, ahead)| (*from, time(*ahead)))
-            .find(|(from, time)| from <= time && *time <= reported_by + REPORT_ERROR);
-        fits.map_or_else(|| time(ahead), |(_, time)| time)
+        let by_last_clock = time(ahead);
+        let mut fits = Vec::new();
+        let mut until = latest;
+        for change in changes.iter().rev() {
+            fits.push((change.at, time(ahead), until));
+            ahead = ahead.saturating_sub(change.by);
+            until = change.at;
+        }
+        fits.push((Duration::ZERO, time(ahead), until));
+        fits.retain(|(from, time, until)| from <= time && time <= until);
+        // After a change back, two times may have been shown alike, and the later one counts. But what happened right before
+        // the server went down is often shown for the first time by a replay.
+        let mut hidden = fits.iter().skip(1);
+        let hidden = hidden.find(|(_, time, until)| report.is_replayed && *time + REPORT_ERROR >= *until);
+        hidden
+            .or(fits.first())
+            .map_or(by_last_clock, |(_, time, _)| *time)
     }
 }
 
@@ -92,32 +111,46 @@ mod tests {
 
     #[test]
     fn a_reported_time_is_read_by_the_clock_of_its_report() {
-        for (changes, shown, seen_at, time) in [
-            (&[][..], 5, 5, 5),
+        for (changes, shown, opened_at, seen_at, time) in [
+            (&[][..], 5, 0, 5, 5),
             // Before the change, and after it.
-            (&[(10, -3600)], 5, 5, 5),
-            (&[(10, -3600)], 5, 40, 5),
-            (&[(10, -3600)], -3585, 15, 15),
-            (&[(10, 3600)], 5, 40, 5),
-            (&[(10, 3600)], 3615, 15, 15),
-            (&[(10, 3600), (20, -3600)], 25, 25, 25),
-            (&[(10, 3600), (20, -3600)], 3615, 25, 15),
+            (&[(10, -3600)], 5, 2, 5, 5),
+            (&[(10, -3600)], 5, 12, 40, 5),
+            (&[(10, -3600)], -3585, 12, 15, 15),
+            (&[(10, 3600)], 5, 12, 40, 5),
+            (&[(10, 3600)], 3615, 12, 15, 15),
+            (&[(10, 3600), (20, -3600)], 25, 22, 25, 25),
+            (&[(10, 3600), (20, -3600)], 3615, 22, 25, 15),
+            // On a connection to a process before the change, also if the time is at the change by the new clock.
+            (&[(10, -60), (90, -60)], 5, 2, 70, 5),
+            (&[(10, -60), (90, -60)], 5, 12, 70, 65),
+            (&[(10, -60), (90, -60)], 5, 2, 100, 5),
+            (&[(65, -60)], 5, 2, 100, 5),
         ] {
-            let read = clock(changes).time_of(SignedDuration::from_secs(shown), Duration::from_secs(seen_at));
-            assert_eq!(read, Duration::from_secs(time), "{changes:?} {shown} {seen_at}");
+            let [opened_at, seen_at, time] = [opened_at, seen_at, time].map(Duration::from_secs);
+            for is_replayed in [false, true] {
+                let report = Report {
+                    opened_at,
+                    seen_at,
+                    is_replayed,
+                };
+                let read = clock(changes).time_of(SignedDuration::from_secs(shown), &report);
+                assert_eq!(read, time, "{changes:?} {shown} {report:?}");
+            }
         }
     }
 
     #[test]
-    fn a_report_on_an_old_connection_is_from_before_the_change() {
-        let clock = clock(&[(10, -60), (90, -60)]);
-        for (opened_at, seen_at, time) in [(2, 70, 5), (12, 70, 65), (2, 100, 5)] {
-            let [opened_at, seen_at] = [opened_at, seen_at].map(Duration::from_secs);
-            let read = clock.time_of(
-                SignedDuration::from_secs(5),
-                clock.reported_by(opened_at, seen_at),
-            );
-            assert_eq!(read, Duration::from_secs(time), "{opened_at:?} {seen_at:?}");
+    fn a_replay_shows_what_happened_right_before_a_crash() {
+        let clock = clock(&[(10, -60)]);
+        for (is_replayed, time) in [(false, 69_900), (true, 9_900)] {
+            let report = Report {
+                opened_at: Duration::from_secs(70),
+                seen_at: Duration::from_secs(70),
+                is_replayed,
+            };
+            let read = clock.time_of(SignedDuration::from_millis(9_900), &report);
+            assert_eq!(read, Duration::from_millis(time), "{is_replayed}");
         }
     }
 
