@@ -76,24 +76,25 @@ impl ServerClock {
         };
         // The times that the clock of each period may have shown so, the latest first.
         let mut ahead: SignedDuration = changes.iter().map(|change| change.by).sum();
-        let time = |ahead| Duration::try_from(shown.saturating_sub(ahead)).unwrap_or_default();
-        let by_last_clock = time(ahead);
+        let time = |ahead| Duration::try_from(shown.saturating_sub(ahead)).ok();
+        let by_last_clock = time(ahead).unwrap_or_default();
         let mut fits = Vec::new();
         let mut until = latest;
-        for change in changes.iter().rev() {
-            fits.push((change.at, time(ahead), until));
+        let beginning = Change {
+            at: Duration::ZERO,
+            by: SignedDuration::ZERO,
+        };
+        for change in changes.iter().rev().chain([&beginning]) {
+            let time = time(ahead).filter(|time| (change.at..=until).contains(time));
+            fits.extend(time.map(|time| (time, until)));
             ahead = ahead.saturating_sub(change.by);
             until = change.at;
         }
-        fits.push((Duration::ZERO, time(ahead), until));
-        fits.retain(|(from, time, until)| from <= time && time <= until);
         // After a change back, two times may have been shown alike, and the later one counts. But what happened right before
         // the server went down is often shown for the first time by a replay.
         let mut hidden = fits.iter().skip(1);
-        let hidden = hidden.find(|(_, time, until)| report.is_replayed && *time + REPORT_ERROR >= *until);
-        hidden
-            .or(fits.first())
-            .map_or(by_last_clock, |(_, time, _)| *time)
+        let hidden = hidden.find(|(time, until)| report.is_replayed && *time + REPORT_ERROR >= *until);
+        hidden.or(fits.first()).map_or(by_last_clock, |(time, _)| *time)
     }
 }
 
@@ -126,6 +127,8 @@ mod tests {
             (&[(10, -60), (90, -60)], 5, 12, 70, 65),
             (&[(10, -60), (90, -60)], 5, 2, 100, 5),
             (&[(65, -60)], 5, 2, 100, 5),
+            // Not before the beginning.
+            (&[(0, -60)], -59, 1, 2, 1),
         ] {
             let [opened_at, seen_at, time] = [opened_at, seen_at, time].map(Duration::from_secs);
             for is_replayed in [false, true] {
