@@ -172,6 +172,37 @@ fn health_reports_the_work_that_the_log_has() {
 }
 
 #[test]
+fn of_two_messages_of_one_millisecond_either_may_be_the_first() {
+    let health = |active: &str| {
+        json!({"cloudAgentSessionId": "s", "sandboxStatus": "unknown", "executionHealth": "healthy",
+            "activeExecutionId": active, "activeExecutionStatus": "pending"})
+    };
+    for (is_at_once, active, expected) in [
+        (true, "m1", 0),
+        (true, "m0", 0),
+        (false, "m1", 0),
+        (false, "m0", 1),
+    ] {
+        let mut writer = Writer::started_with("m1", created()).also_judged_by(FOUND[0]);
+        writer.orders_by_hand();
+        let both: fn(&mut Writer) = |writer| {
+            writer.queued("m1");
+            writer.queued("m0");
+        };
+        if is_at_once {
+            writer.at_once(both);
+        } else {
+            both(&mut writer);
+        }
+        assert_eq!(
+            wrong(writer, "getSessionHealth", health(active)),
+            expected,
+            "{is_at_once} {active}"
+        );
+    }
+}
+
+#[test]
 fn the_latest_assistant_message_is_the_one_with_the_highest_row() {
     let answered = || {
         let mut writer = at_work();
