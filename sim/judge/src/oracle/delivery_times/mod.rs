@@ -142,7 +142,8 @@ fn too_early(session: &SessionHistory, queue: &Queue, queued: &Queued, seen: &[A
     if first.from + tolerance >= admitted_at + delay {
         return None;
     }
-    // A drain that was scheduled for another message may deliver this one, also if a start of the server put it off (R7.28).
+    // A drain that was scheduled for another message may deliver this one, also if a start of the server put it off (R7.28),
+    // or if its clock was set back (R7.36).
     let quiet_from = admitted_at.saturating_sub(delay + leeway(session) + tolerance);
     let is_near = |at: &Duration| (quiet_from..=first.from).contains(at);
     let is_alone = queue.others(queued).flatten().all(|at| !is_near(&at))
@@ -150,6 +151,7 @@ fn too_early(session: &SessionHistory, queue: &Queue, queued: &Queued, seen: &[A
             .faults
             .server_restarted_at(first.from)
             .is_some_and(|at| is_near(&at))
+        && !run.faults.clock().went_back(Duration::ZERO, first.from)
         && session
             .ingests()
             .all(|ingest| !ingest.closed_at.iter().any(is_near))
@@ -228,7 +230,7 @@ mod tests {
 
     use serde_json::json;
     use turnstile_events::world::{Cause, WorldEvent};
-    use turnstile_fault::{Fault, Link, Place};
+    use turnstile_fault::{ClockChange, Fault, Link, Place};
 
     use crate::oracle::Severity;
     use crate::oracle::written::Writer;
@@ -294,6 +296,24 @@ mod tests {
             !texts(restarted).contains("before the drain delay"),
             "a drain was put off"
         );
+        let minute = "1m".parse().unwrap();
+        for (set, is_early) in [
+            (ClockChange::Back(minute), false),
+            (ClockChange::Forward(minute), true),
+        ] {
+            let mut writer = Writer::started("m1").also_judged_by("deliveries-are-on-time");
+            writer.clock_is_set(set);
+            writer.wait(5);
+            writer.at_once(|writer| {
+                writer.queued("m1");
+                accepted(writer);
+            });
+            assert_eq!(
+                texts(writer).contains("before the drain delay"),
+                is_early,
+                "{set}"
+            );
+        }
     }
 
     #[test]
