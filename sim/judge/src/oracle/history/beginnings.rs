@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{CONNECTED, History, LogUnread, SessionHistory, Stream, StreamStart, reader};
+use super::{History, LogUnread, SessionHistory, Stream, StreamStart, reader};
 use crate::parties::OBSERVER;
 use crate::trace::{Record, Trace};
 
@@ -84,8 +84,7 @@ impl History {
 
     /// The same of one stream. The server may have closed it without sending everything.
     fn received_until(&self, stream: &Stream, by: Duration) -> Option<Duration> {
-        let mut replayed = self.shown(stream).filter(|seen| seen.event.name == CONNECTED);
-        if replayed.next()?.seen_at > by {
+        if stream.connected_at? > by {
             return None;
         }
         let is_open = stream.closed_at.is_none_or(|at| at >= by);

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 
 use super::data::FrameData;
 
+/// The name of the event that ends a replay.
+pub const CONNECTED: &str = "connected";
+
 /// An event of a session's stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamEvent {

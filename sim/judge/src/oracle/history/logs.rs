@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CONNECTED, History, LogUnread, SeenEvent, Stream};
+use super::{History, LogUnread, SeenEvent, Stream};
 
 /// Notes the logs in a history. `readings` has the harness's last reading of each session's log, as an index of a stream;
 /// `None` if it was refused.
@@ -37,13 +37,6 @@ fn last_versions(history: &History, stream: usize) -> Vec<usize> {
     last_versions.into_values().collect()
 }
 
-impl History {
-    /// Whether a stream has repeated everything from before it.
-    pub(super) fn has_replayed(&self, stream: &Stream) -> bool {
-        self.shown(stream).any(|seen| seen.event.name == CONNECTED)
-    }
-}
-
 /// Whether a stream from the beginning contains all kept events of its session.
 fn is_whole(history: &History, stream: &Stream) -> bool {
     let is_later = |seen: &SeenEvent| {
@@ -51,5 +44,5 @@ fn is_whole(history: &History, stream: &Stream) -> bool {
             && seen.event.id > 0
             && seen.event.session == stream.session
     };
-    history.has_replayed(stream) && (stream.closed_at.is_none() || !history.seen.iter().rev().any(is_later))
+    stream.connected_at.is_some() && (stream.closed_at.is_none() || !history.seen.iter().rev().any(is_later))
 }

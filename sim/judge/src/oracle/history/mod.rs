@@ -48,10 +48,9 @@ use turnstile_profile::Profile;
 use self::beginnings::Beginnings;
 pub use self::callback::{CallbackRequest, is_execution};
 pub use self::data::FrameData;
-pub use self::event::{StreamEvent, answer, kilo};
+pub use self::event::{CONNECTED, StreamEvent, answer, kilo};
 pub use self::faults::Faults;
 pub use self::filters::Filters;
-pub use self::reader::CONNECTED;
 pub use self::refused::{Door, RefusedSocket};
 pub(in crate::oracle) use self::session::LONGEST_OPENING;
 pub use self::session::SessionHistory;
@@ -302,6 +301,8 @@ pub struct Stream {
     pub filters: Filters,
     /// Time of opening.
     pub opened_at: Duration,
+    /// Time at which `connected` came, after all that was replayed; `None` if it did not.
+    connected_at: Option<Duration>,
     /// Time at which the client noticed its end.
     pub closed_at: Option<Duration>,
     /// Its events, as indices into [`History::seen`].

@@ -11,7 +11,7 @@ use turnstile_events::observation::{ClosedBy, Observation};
 use turnstile_events::world::WorldEvent;
 
 use super::content::Contents;
-use super::event::read_event;
+use super::event::{CONNECTED, read_event};
 use super::faults::Report;
 use super::filters::Filters;
 use super::logs;
@@ -24,9 +24,6 @@ use super::{
 };
 use crate::parties::{GATEWAY, OBSERVER, RECEIVER, SERVER};
 use crate::trace::{Record, What};
-
-/// The name of the event that ends a replay.
-pub const CONNECTED: &str = "connected";
 
 /// Reads the records of a trace, or the first of them.
 pub(super) fn read(epoch: Timestamp, records: &[Record]) -> History {
@@ -405,6 +402,7 @@ impl<'a> Reader<'a> {
                 is_filtered: wire::is_filtered(path),
                 filters: Filters::of_path(path),
                 opened_at: at,
+                connected_at: None,
                 closed_at: None,
                 events: Vec::new(),
             });
@@ -446,7 +444,7 @@ impl<'a> Reader<'a> {
         let report = Report {
             opened_at: stream.opened_at,
             seen_at: at,
-            is_replayed: self.has_set_clock && !history.has_replayed(stream),
+            is_replayed: stream.connected_at.is_none(),
         };
         let clock = history.faults.clock();
         let time_of = |time: Timestamp| clock.time_of(time.duration_since(history.epoch), &report);
@@ -459,6 +457,9 @@ impl<'a> Reader<'a> {
                     // What a replay repeats has the time of its first sight.
                     let version = (event.session.clone(), event.id, frame["timestamp"].to_string());
                     event.at = *self.times.entry(version).or_insert(event.at);
+                }
+                if event.name == CONNECTED {
+                    stream.connected_at.get_or_insert(at);
                 }
                 stream.events.push(self.history.seen.len());
                 self.history.seen.push(SeenEvent {
