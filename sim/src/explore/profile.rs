@@ -15,15 +15,17 @@ const PATIENT_COLD: [u64; 10] = [2, 4, 8, 16, 32, 60, 60, 60, 120, 120];
 ///
 /// With the protocol's single retry, an outage of some seconds exhausts every message, so some seeds have longer lists.
 pub(super) fn profile() -> impl Strategy<Value = Profile> {
-    (retry_delays(), retry_delays(), limits()).prop_map(|(warm, cold, limits)| {
-        let (subscriber_backlog, replay_round_bytes, wrapper_buffer) = limits;
+    let protocol = Profile::default();
+    let limits = (client_limits(&protocol), wrapper_buffer(&protocol));
+    (retry_delays(), retry_delays(), limits).prop_map(move |(warm, cold, limits)| {
+        let ((subscriber_backlog, replay_round_bytes), wrapper_buffer) = limits;
         Profile {
             delivery_retry_delays_warm: warm,
             delivery_retry_delays_cold: cold,
             subscriber_backlog,
             replay_round_bytes,
             wrapper_buffer,
-            ..Profile::default()
+            ..protocol.clone()
         }
     })
 }
@@ -37,25 +39,23 @@ fn retry_delays() -> impl Strategy<Value = Vec<Duration>> {
     .prop_map(|delays| delays.iter().copied().map(Duration::from_secs).collect())
 }
 
-/// Generates `subscriber_backlog`, `replay_round_bytes` and `wrapper_buffer`: seldom so small that slow clients fall behind,
-/// that a replay has several rounds, and that a wrapper without a connection loses events of a usual turn.
-fn limits() -> impl Strategy<Value = (usize, usize, usize)> {
-    let protocol = Profile::default();
+/// Generates `subscriber_backlog` and `replay_round_bytes`: seldom so small that slow clients fall behind and that a replay has
+/// several rounds.
+fn client_limits(protocol: &Profile) -> impl Strategy<Value = (usize, usize)> + use<> {
     let backlog = prop_oneof![Just(8_usize), Just(32)];
     let round = prop_oneof![Just(1_024_usize), Just(8_192)];
-    let client = prop_oneof![
+    prop_oneof![
         3 => Just((protocol.subscriber_backlog, protocol.replay_round_bytes)),
         1 => (backlog, round),
-    ];
-    (client, wrapper_buffer(protocol.wrapper_buffer))
-        .prop_map(|((backlog, round), buffer)| (backlog, round, buffer))
+    ]
 }
 
-/// Mostly a buffer that a turn does not fill, but that a misbehaving wrapper fills with little work. A play that overflows the
-/// protocol's takes as long as ten others.
-fn wrapper_buffer(protocol: usize) -> impl Strategy<Value = usize> {
+/// Generates `wrapper_buffer`: mostly a size that a turn does not fill, but that a misbehaving wrapper fills with little work. A
+/// play that overflows the protocol's takes as long as ten others. Seldom a wrapper without a connection loses events of a usual
+/// turn.
+fn wrapper_buffer(protocol: &Profile) -> impl Strategy<Value = usize> + use<> {
     prop_oneof![
-        1 => Just(protocol),
+        1 => Just(protocol.wrapper_buffer),
         15 => 80..=120_usize,
         4 => prop_oneof![Just(0_usize), Just(1), 2..=40_usize],
     ]
