@@ -70,7 +70,7 @@ impl Player<'_> {
         Err(self.fail_step(spot, message.as_deref(), text))
     }
 
-    /// Runs until `met`, or until the deadline. A machine that is late meanwhile puts the deadline off by as much.
+    /// Runs until `met`, or until the deadline. If the machine is late, the deadline is as much later.
     ///
     /// Returns how long after the deadline it was met: in real time a small lateness is no failure, as it is none for the
     /// oracles. `None` if it was not met.

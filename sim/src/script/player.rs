@@ -23,7 +23,7 @@ use super::{HarnessError, rules_of};
 use crate::stage::client::{Answer, Awaited, Client};
 use crate::stage::{Ingest, Stage};
 
-/// The rule that a server violates which ends by itself.
+/// The rule that a server violates by a panic.
 pub(super) const SERVER_PANICKED: &str = "server-panicked";
 /// Time limit for an answer, above the client's own time limit.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
@@ -69,7 +69,7 @@ pub(super) struct Recorded {
     pub inspection_start: usize,
     /// Ids of messages and executions by label.
     pub messages: BTreeMap<Label, String>,
-    /// Ids of the session without a name of its own.
+    /// Ids of the default session.
     pub session: SessionIds,
     /// Labels for reports, by id.
     pub labels: Labels,
@@ -236,7 +236,7 @@ impl<'a> Player<'a> {
         self.messages.get(label).cloned()
     }
 
-    /// The same for a name in JSON, which may be that of an id of a session.
+    /// The same for a name in JSON. It may also name an id of a session.
     pub(super) fn id_or_session(&self, name: &str, session: &SessionName) -> Option<String> {
         self.session_ids(session).resolve(name, &self.messages)
     }

@@ -21,7 +21,7 @@ use crate::script::Verdict;
 
 /// How long something that happened counts as just before: longer than the network takes.
 const JUST_BEFORE: Duration = Duration::from_millis(5);
-/// The counts of deliveries and callbacks of a message that are told apart.
+/// Higher counts of deliveries or callbacks of a message are the same state.
 const MOST_COUNTED: u32 = 3;
 
 /// A moment with an event.

@@ -136,7 +136,10 @@ fn abandoned(trace: &Trace) -> Vec<bool> {
                     abandoned.push(false);
                     None
                 }
-                Observation::ReplySent { .. } => waiting.take().and(None),
+                Observation::ReplySent { .. } => {
+                    waiting = None;
+                    None
+                }
                 Observation::PeerGone { exchange } => places.get(exchange).copied(),
                 _ => None,
             },
